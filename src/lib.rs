@@ -1,1 +1,12 @@
-//! sentineld.
+//! sentineld: a drop-in replacement for the Redis Sentinel daemon.
+//!
+//! Facts go in, actions come out, and nothing else happens in between: every decision is made by [`engine`], which does no I/O;
+//! the rest feeds it and carries out what it asks. Modules, in dependency order:
+//!
+//! - [`model`]: leaf values (time, identity, epochs, addresses)
+//! - [`wire`]: bytes ⇄ types, the only place that knows RESP
+//! - [`conf`]: `sentinel.conf`, read and rewritten
+
+pub mod conf;
+pub mod model;
+pub mod wire;

@@ -1,1 +1,3 @@
+//! The `sentineld` binary.
+
 fn main() {}

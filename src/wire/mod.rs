@@ -1,0 +1,1 @@
+//! Bytes ⇄ types: the only place that knows RESP.
