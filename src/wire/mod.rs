@@ -1,1 +1,22 @@
 //! Bytes ⇄ types: the only place that knows RESP.
+//!
+//! - outbound: [`request`] is what we send Redis and peers, [`reply`] what they answer; [`info`] and [`hello`] are the two texts inside
+//! - inbound: [`command`] is what clients and peers send us, [`answer`] what we say back, with [`view`] for copies of state
+//! - [`frame`] is the one door to the RESP library
+//!
+//! Nothing here decides anything: a malformed frame becomes an error value, a well-formed one a type.
+
+pub mod answer;
+pub mod command;
+pub mod hello;
+pub mod info;
+pub mod reply;
+pub mod request;
+pub mod view;
+
+pub use answer::{Answer, ErrorReply};
+pub use command::{Command, SentinelCommand};
+pub use hello::Hello;
+pub use info::{InfoReport, Role};
+pub use reply::{PingReply, Reply};
+pub use request::{Expect, Request};
