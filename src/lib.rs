@@ -6,7 +6,15 @@
 //! - [`model`]: leaf values (time, identity, epochs, addresses)
 //! - [`wire`]: bytes ⇄ types, the only place that knows RESP
 //! - [`conf`]: `sentinel.conf`, read and rewritten
+//! - [`acl`]: who may run what: users and their rules
+//! - [`session`]: one client connection's own state
+//! - [`engine`]: every decision
+//! - [`daemon`]: the only I/O
 
+pub mod acl;
 pub mod conf;
+pub mod daemon;
+pub mod engine;
 pub mod model;
+pub mod session;
 pub mod wire;

@@ -1,0 +1,3 @@
+//! The only async code and the only I/O: sockets, timers, files, processes around the engine.
+
+pub mod inbox;
