@@ -7,17 +7,22 @@
 //! Nothing here decides anything: a malformed frame becomes an error value, a well-formed one a type.
 
 pub mod answer;
+pub mod catalog;
 pub mod command;
 pub mod frame;
 pub mod glob;
 pub mod hello;
+pub mod help;
 pub mod inbound;
 pub mod info;
 mod inline;
 pub mod number;
+pub mod parse;
+pub mod refusal;
 pub mod reply;
 pub mod request;
 mod scan;
+pub mod table;
 pub mod value;
 pub mod view;
 
@@ -27,7 +32,10 @@ pub use frame::{Frame, ReplyDecoder, hello_message};
 pub use hello::Hello;
 pub use inbound::{ProtocolError, RequestDecoder};
 pub use info::{InfoReport, Role};
+pub use parse::{Parsed, lookup, parse};
+pub use refusal::CommandError;
 pub use reply::{PingReply, Reply};
 pub use request::{Expect, Request};
 pub use scan::{FrameError, Limits};
+pub use table::{CommandSpec, Verb};
 pub use value::{Protocol, Value};
