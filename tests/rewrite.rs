@@ -22,10 +22,13 @@ fn rewritten_by_reference(folder: &Folder, text: &str, port: u16) -> String {
 fn rewritten_by_us(folder: &Folder, text: &str, like: &str) -> String {
     let path = folder.file("ours.conf", text.as_bytes());
     let Loaded { mut settings, .. } = load_file(&path).unwrap_or_else(|error| panic!("{error}"));
-    let after = |prefix: &str| like.lines().filter_map(|line| line.strip_prefix(prefix)).map(str::to_owned).collect::<Vec<_>>();
+    let after = |prefix: &str| {
+        like.lines().filter_map(|line| line.strip_prefix(prefix)).map(str::to_owned).collect::<Vec<_>>()
+    };
     let mut sentinel = settings.sentinel.clone();
     sentinel.my_id = after("sentinel myid ").pop().map(RunId::from);
-    settings.apply(&Patch { changes: vec![Change::Sentinel(Box::new(sentinel)), Change::Users(after("user "))] });
+    settings
+        .apply(&Patch { changes: vec![Change::Sentinel(Box::new(sentinel)), Change::Users(after("user "))] });
     let new = rewrite(text.as_bytes(), &settings);
     folder.file("ours.conf", &new);
     assert_eq!(load_file(&path).expect("our own text loads").settings, settings);
@@ -51,7 +54,8 @@ fn check(template: &str) {
     assert_eq!(comparable(&ours), comparable(&theirs), "ours is left, theirs is right");
     let path = folder.file("again.conf", ours.as_bytes());
     let mut process = start("redis-sentinel", &path);
-    ping(&mut process, port).unwrap_or_else(|output| panic!("the reference refuses our text: {output}\n{ours}"));
+    ping(&mut process, port)
+        .unwrap_or_else(|output| panic!("the reference refuses our text: {output}\n{ours}"));
 }
 
 #[test]
@@ -133,9 +137,28 @@ fn odd_lines() {
 /// A value that is not the default, if the directive can have one without changing what the process does.
 fn other_value(row: &directive::Directive) -> Option<String> {
     const LEFT_ALONE: [&str; 22] = [
-        "port", "bind", "dir", "logfile", "daemonize", "supervised", "aclfile", "requirepass", "unixsocket", "tls-port",
-        "tls-replication", "tls-cluster", "cluster-enabled", "replicaof", "activedefrag", "server_cpulist", "syslog-enabled",
-        "watchdog-period", "save", "bind-source-addr", "maxclients", "appendonly",
+        "port",
+        "bind",
+        "dir",
+        "logfile",
+        "daemonize",
+        "supervised",
+        "aclfile",
+        "requirepass",
+        "unixsocket",
+        "tls-port",
+        "tls-replication",
+        "tls-cluster",
+        "cluster-enabled",
+        "replicaof",
+        "activedefrag",
+        "server_cpulist",
+        "syslog-enabled",
+        "watchdog-period",
+        "save",
+        "bind-source-addr",
+        "maxclients",
+        "appendonly",
     ];
     if LEFT_ALONE.contains(&row.name) {
         return None;
@@ -187,9 +210,19 @@ fn every_generic_directive_at_its_default() {
         .filter(|row| !row.newer && !["port", "dir"].contains(&row.name))
         .filter_map(|row| {
             let default = row.default?;
-            let quoted = if matches!(row.kind, Kind::Text { .. } | Kind::KeyspaceEvents) { format!("\"{default}\"") } else { default.to_owned() };
+            let quoted = if matches!(row.kind, Kind::Text { .. } | Kind::KeyspaceEvents) {
+                format!("\"{default}\"")
+            } else {
+                default.to_owned()
+            };
             Some(format!("{} {quoted}", row.name))
         })
         .collect();
     check(&format!("port {{port}}\n{}\n", lines.join("\n")));
+}
+
+#[test]
+fn the_example_file() {
+    let example = include_str!("../sentinel.conf.example");
+    check(&example.replace("port 26379\n", "port {port}\n"));
 }

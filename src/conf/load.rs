@@ -170,7 +170,10 @@ impl<'h> Loader<'h> {
                 reason,
                 included_at: at.cloned(),
             })?;
-            text.push(Origin::File(path), &content);
+            // Errors name the file so that it is found from anywhere.
+            let absolute =
+                if path.starts_with('/') { path } else { format!("{}/{path}", self.host.current_dir()) };
+            text.push(Origin::File(absolute), &content);
         }
         Ok(())
     }

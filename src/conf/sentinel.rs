@@ -9,6 +9,8 @@ mod words;
 use std::collections::HashMap;
 use std::time::Duration;
 
+#[cfg(test)]
+pub use words::TABLE;
 pub use words::{Pass, Row, Word};
 
 use super::error::{ConfError, Invalid};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 
+mod example;
 mod loading;
 mod rewriting;
 

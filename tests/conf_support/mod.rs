@@ -18,7 +18,8 @@ pub struct Folder(pub PathBuf);
 impl Folder {
     pub fn new() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let unique = format!("sentineld-conf-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let unique =
+            format!("sentineld-conf-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(unique);
         fs::create_dir_all(&path).expect("a temporary folder");
         Folder(path.canonicalize().expect("it exists"))
@@ -53,7 +54,9 @@ impl Host for RealHost {
 
     fn glob(&mut self, pattern: &str) -> Vec<String> {
         let pattern = self.0.join(pattern);
-        let (Some(folder), Some(name)) = (pattern.parent(), pattern.file_name().and_then(|name| name.to_str())) else {
+        let (Some(folder), Some(name)) =
+            (pattern.parent(), pattern.file_name().and_then(|name| name.to_str()))
+        else {
             return Vec::new();
         };
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -153,7 +156,10 @@ pub fn ping(process: &mut Process, port: u16) -> Result<(), String> {
     }
     let _ = process.0.kill();
     let mut output = String::new();
-    for stream in [process.0.stderr.take().map(|s| Box::new(s) as Box<dyn Read>), process.0.stdout.take().map(|s| Box::new(s) as _)] {
+    for stream in [
+        process.0.stderr.take().map(|s| Box::new(s) as Box<dyn Read>),
+        process.0.stdout.take().map(|s| Box::new(s) as _),
+    ] {
         let mut bytes = Vec::new();
         let _ = stream.map(|mut stream| stream.read_to_end(&mut bytes));
         output += &String::from_utf8_lossy(&bytes);
