@@ -20,7 +20,10 @@ pub struct Oracle {
 impl Oracle {
     /// A vote leaves `node`; `durable` is the epoch of the last vote for that master on its disk.
     pub fn vote(&mut self, node: usize, master: &str, epoch: Epoch, leader: &RunId, durable: Epoch) {
-        assert!(durable >= epoch, "node {node} told of a vote in epoch {epoch} while its disk knows {durable}");
+        assert!(
+            durable >= epoch,
+            "node {node} told of a vote in epoch {epoch} while its disk knows {durable}"
+        );
         let first = self.votes.entry((node, master.to_owned(), epoch)).or_insert_with(|| leader.clone());
         assert_eq!(first, leader, "node {node} voted twice in epoch {epoch}");
     }

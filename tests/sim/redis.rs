@@ -71,7 +71,14 @@ impl Server {
     }
 
     /// Carries out a request. `link_up` tells whether its replication link is up, `replicas` who follows it.
-    pub fn serve(&mut self, now: u64, client: Client, request: Request, link_up: bool, replicas: &[u16]) -> Effect {
+    pub fn serve(
+        &mut self,
+        now: u64,
+        client: Client,
+        request: Request,
+        link_up: bool,
+        replicas: &[u16],
+    ) -> Effect {
         if let Some(queue) = self.transactions.get_mut(&client)
             && request != Request::Exec
         {
@@ -81,7 +88,9 @@ impl Server {
         let mut effect = Effect::default();
         effect.reply = Some(match request {
             Request::Ping => Reply::Ping(PingReply::Pong),
-            Request::Info => Reply::Info(Box::new(InfoReport::parse(self.info(link_up, replicas).as_bytes()))),
+            Request::Info => {
+                Reply::Info(Box::new(InfoReport::parse(self.info(link_up, replicas).as_bytes())))
+            }
             Request::Multi if self.refuses == Refuses::Transactions => Reply::Error("NOPERM no MULTI".into()),
             Request::Multi => {
                 self.transactions.insert(client, Vec::new());
@@ -90,7 +99,8 @@ impl Server {
             Request::Exec => match self.transactions.remove(&client) {
                 None => Reply::Error("ERR EXEC without MULTI".into()),
                 Some(queue) => {
-                    let results = queue.into_iter().map(|word| self.apply(now, client, &word, &mut effect)).collect();
+                    let results =
+                        queue.into_iter().map(|word| self.apply(now, client, &word, &mut effect)).collect();
                     Reply::Exec(Some(results))
                 }
             },
@@ -106,9 +116,17 @@ impl Server {
         effect
     }
 
-    fn apply(&mut self, now: u64, client: Client, request: &Request, effect: &mut Effect) -> Result<(), String> {
+    fn apply(
+        &mut self,
+        now: u64,
+        client: Client,
+        request: &Request,
+        effect: &mut Effect,
+    ) -> Result<(), String> {
         match request {
-            Request::ReplicaOf(_) if self.refuses == Refuses::SlaveOf => return Err("NOPERM no SLAVEOF".into()),
+            Request::ReplicaOf(_) if self.refuses == Refuses::SlaveOf => {
+                return Err("NOPERM no SLAVEOF".into());
+            }
             Request::ReplicaOf(None) => self.role = Role::Master,
             Request::ReplicaOf(Some((_, port))) if self.follows(*port) => {}
             Request::ReplicaOf(Some((_, port))) => self.role = Role::ReplicaOf(*port, now + SYNC_NANOS),
@@ -118,8 +136,12 @@ impl Server {
                     sentineld::wire::request::ClientKind::Normal => ConnKind::Command,
                     sentineld::wire::request::ClientKind::PubSub => ConnKind::PubSub,
                 };
-                let killed: Vec<Client> =
-                    self.clients.iter().copied().filter(|other| other.1.kind == wanted && *other != client).collect();
+                let killed: Vec<Client> = self
+                    .clients
+                    .iter()
+                    .copied()
+                    .filter(|other| other.1.kind == wanted && *other != client)
+                    .collect();
                 killed.iter().for_each(|client| self.forget(*client));
                 effect.killed.extend(killed);
             }
@@ -153,8 +175,13 @@ impl Server {
             }
             Role::ReplicaOf(port, _) => {
                 let status = if link_up { "up" } else { "down" };
-                text += &format!("role:slave\r\nmaster_host:127.0.0.1\r\nmaster_port:{port}\r\nmaster_link_status:{status}\r\n");
-                text += &format!("slave_repl_offset:{}\r\nslave_priority:{}\r\nreplica_announced:1\r\n", self.offset, self.priority);
+                text += &format!(
+                    "role:slave\r\nmaster_host:127.0.0.1\r\nmaster_port:{port}\r\nmaster_link_status:{status}\r\n"
+                );
+                text += &format!(
+                    "slave_repl_offset:{}\r\nslave_priority:{}\r\nreplica_announced:1\r\n",
+                    self.offset, self.priority
+                );
                 if !link_up {
                     text += "master_link_down_since_seconds:1\r\n";
                 }

@@ -20,7 +20,7 @@ fn for_seeds(scenario: impl Fn(u64) + std::panic::RefUnwindSafe) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seeds = match number("SIM_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("SIM_SEEDS").unwrap_or(60),
+        None => 0..number("SIM_SEEDS").unwrap_or(25),
     };
     for seed in seeds {
         if let Err(panic) = std::panic::catch_unwind(|| scenario(seed)) {
@@ -48,7 +48,8 @@ fn all_agree(world: &World, port: u16) -> bool {
 }
 
 fn promoted(world: &World) -> Option<u16> {
-    let masters = world.servers.values().filter(|server| server.alive && !server.paused && server.role == Role::Master);
+    let masters =
+        world.servers.values().filter(|server| server.alive && !server.paused && server.role == Role::Master);
     masters.map(|server| server.port).find(|port| *port != 6000)
 }
 
@@ -58,9 +59,14 @@ fn fail_over(world: &mut World, detection_ms: u64) -> u16 {
     let limit = detection_ms + DOWN_AFTER_MS;
     world.until("promotion", limit + 30, |world| promoted(world).is_some());
     let port = promoted(world).expect("just seen");
-    world.until("agreement", (lost_at / MILLI + limit + 60).saturating_sub(world.now / MILLI), |world| all_agree(world, port));
+    world.until("agreement", (lost_at / MILLI + limit + 60).saturating_sub(world.now / MILLI), |world| {
+        all_agree(world, port)
+    });
     world.until("following", (lost_at / MILLI + limit + 100).saturating_sub(world.now / MILLI), |world| {
-        let others = world.servers.values().filter(|server| server.alive && !server.paused && server.port != port && server.port != 6000);
+        let others = world
+            .servers
+            .values()
+            .filter(|server| server.alive && !server.paused && server.port != port && server.port != 6000);
         others.into_iter().all(|server| server.follows(port))
     });
     port

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use sentineld::conf::{Change, KnownPeer, MasterSettings, Patch, SentinelSettings, Settings};
+use sentineld::conf::{KnownPeer, MasterSettings, Patch, SentinelSettings, Settings};
 use sentineld::engine::{Action, ConnId, Endpoints, Engine, Input, Tag, Target};
 use sentineld::model::{ClientId, CommandId, Epoch, Instant, MasterName, Now, Revision, RunId, WallTime};
 use sentineld::wire::{Answer, Command, Reply, Request, SentinelCommand};
@@ -37,6 +37,7 @@ pub struct Node {
     pub engine: Option<Engine>,
     pub disk: Settings,
     pub disk_full: bool,
+    disk_busy_until: u64,
     incarnation: u32,
     connections: BTreeMap<ConnId, u16>,
     questions: BTreeMap<u64, (Client, Tag)>,
@@ -84,6 +85,7 @@ impl World {
                 engine: None,
                 disk: settings(node, master),
                 disk_full: false,
+                disk_busy_until: 0,
                 incarnation: 0,
                 connections: BTreeMap::new(),
                 questions: BTreeMap::new(),
@@ -115,8 +117,12 @@ impl World {
         }
         let port = node_port(node);
         for other in 0..self.nodes.len() {
-            let broken: Vec<ConnId> =
-                self.nodes[other].connections.iter().filter(|(_, target)| **target == port).map(|(id, _)| *id).collect();
+            let broken: Vec<ConnId> = self.nodes[other]
+                .connections
+                .iter()
+                .filter(|(_, target)| **target == port)
+                .map(|(id, _)| *id)
+                .collect();
             for conn in broken {
                 self.feed(other, Input::Disconnected(conn, "reset".into()));
             }
@@ -152,7 +158,10 @@ impl World {
     /// An operator's command to a node.
     pub fn command(&mut self, node: usize, command: SentinelCommand) {
         let id = CommandId { client: ClientId(0), seq: u64::MAX };
-        self.turn(node, Some(Input::Command { id, command: Command::Sentinel(command), runnable: Vec::new() }));
+        self.turn(
+            node,
+            Some(Input::Command { id, command: Command::Sentinel(command), runnable: Vec::new() }),
+        );
     }
 
     /// Runs until the condition holds. Panics with the history if it does not within `millis` of virtual time.
@@ -173,12 +182,18 @@ impl World {
     }
 
     pub fn history(&self) -> String {
-        self.events.iter().map(|(at, node, text)| format!("{:10.3} {node} {text}\n", *at as f64 / 1e6)).collect()
+        self.events
+            .iter()
+            .map(|(at, node, text)| format!("{:10.3} {node} {text}\n", *at as f64 / 1e6))
+            .collect()
     }
 
     /// When `node` first published a message that begins like this, at or after an instant.
     pub fn seen(&self, node: usize, since: u64, prefix: &str) -> Option<u64> {
-        self.events.iter().find(|(at, who, text)| *at >= since && *who == node && text.starts_with(prefix)).map(|event| event.0)
+        self.events
+            .iter()
+            .find(|(at, who, text)| *at >= since && *who == node && text.starts_with(prefix))
+            .map(|event| event.0)
     }
 
     /// The master's port on disk, of every live node.
@@ -195,15 +210,19 @@ impl World {
         self.queue.pop();
         self.now = self.now.max(at);
         match self.pending.remove(&key).expect("queued once") {
-            Event::Feed(node, incarnation, input) if self.nodes[node].incarnation == incarnation => self.turn(node, Some(input)),
+            Event::Feed(node, incarnation, input) if self.nodes[node].incarnation == incarnation => {
+                self.turn(node, Some(input))
+            }
             Event::Wake(node, incarnation) if self.nodes[node].incarnation == incarnation => {
                 self.nodes[node].wakes_at = None;
                 self.turn(node, None);
             }
-            Event::Saved(node, incarnation, revision, patch) if self.nodes[node].incarnation == incarnation => {
+            Event::Saved(node, incarnation, revision, patch)
+                if self.nodes[node].incarnation == incarnation =>
+            {
                 let full = self.nodes[node].disk_full;
                 if !full && self.nodes[node].engine.is_some() {
-                    apply(&mut self.nodes[node].disk, patch);
+                    self.nodes[node].disk.apply(&patch);
                 }
                 let result = if full { Err("No space left on device".to_owned()) } else { Ok(()) };
                 self.turn(node, Some(Input::Persisted(revision, result)));
@@ -276,7 +295,9 @@ impl World {
             }
             Action::Log(_, text) => self.events.push((self.now, node, format!("log: {text}"))),
             Action::Persist(revision, patch) => {
-                let delay = 500_000 + self.rng.random_range(0..1_000_000);
+                let busy = self.nodes[node].disk_busy_until.saturating_sub(self.now);
+                let delay = busy + 500_000 + self.rng.random_range(0..1_000_000);
+                self.nodes[node].disk_busy_until = self.now + delay;
                 let incarnation = self.nodes[node].incarnation;
                 self.later(delay, Event::Saved(node, incarnation, revision, patch));
             }
@@ -287,9 +308,16 @@ impl World {
     fn connect(&mut self, node: usize, conn: ConnId, target: &Target) {
         let port = target.port;
         let reachable = match self.servers.get_mut(&port) {
-            Some(server) if server.alive => server.clients.insert((node, conn)) || true,
-            Some(_) => false,
-            None => self.nodes.get(usize::from(port.wrapping_sub(FIRST_NODE_PORT))).is_some_and(|peer| peer.engine.is_some()),
+            Some(server) => {
+                if server.alive {
+                    server.clients.insert((node, conn));
+                }
+                server.alive
+            }
+            None => self
+                .nodes
+                .get(usize::from(port.wrapping_sub(FIRST_NODE_PORT)))
+                .is_some_and(|peer| peer.engine.is_some()),
         };
         if reachable {
             self.nodes[node].connections.insert(conn, port);
@@ -320,7 +348,12 @@ impl World {
 
     fn serve(&mut self, port: u16, client: Client, tag: Tag, request: Request) {
         let (time, link_up) = (self.now, self.link_up(port));
-        let replicas: Vec<u16> = self.servers.values().filter(|other| other.alive && other.follows(port)).map(|other| other.port).collect();
+        let replicas: Vec<u16> = self
+            .servers
+            .values()
+            .filter(|other| other.alive && other.follows(port))
+            .map(|other| other.port)
+            .collect();
         let server = self.servers.get_mut(&port).expect("a known port");
         if !server.alive || !server.clients.contains(&client) {
             return;
@@ -335,10 +368,17 @@ impl World {
         }
         self.disconnect(effect.killed);
         if let Some(hello) = effect.published {
-            let subscribers: Vec<Client> =
-                [port].iter().chain(&replicas).filter_map(|port| self.servers.get(port)).flat_map(|server| server.clients.clone()).collect();
-            for (node, conn) in subscribers.into_iter().filter(|client| client.1.kind == sentineld::engine::ConnKind::PubSub) {
-                let own = self.nodes[node].engine.as_ref().is_some_and(|engine| *engine.my_id() == hello.run_id);
+            let subscribers: Vec<Client> = [port]
+                .iter()
+                .chain(&replicas)
+                .filter_map(|port| self.servers.get(port))
+                .flat_map(|server| server.clients.clone())
+                .collect();
+            for (node, conn) in
+                subscribers.into_iter().filter(|client| client.1.kind == sentineld::engine::ConnKind::PubSub)
+            {
+                let own =
+                    self.nodes[node].engine.as_ref().is_some_and(|engine| *engine.my_id() == hello.run_id);
                 self.feed(node, Input::Heard(conn, (!own).then(|| hello.clone())));
             }
         }
@@ -368,7 +408,13 @@ impl World {
             Request::Publish(hello) => Command::Publish(Some(hello)),
             Request::IsMasterDown { host, port, epoch, candidate } => {
                 let asker = Some(format!("sentinel-{}-cmd", &run_id(client.0)[..8]));
-                Command::Sentinel(SentinelCommand::IsMasterDown { host, port: port.into(), epoch, candidate, asker })
+                Command::Sentinel(SentinelCommand::IsMasterDown {
+                    host,
+                    port: port.into(),
+                    epoch,
+                    candidate,
+                    asker,
+                })
             }
             _ => return self.feed(client.0, Input::Reply(client.1, tag, Reply::Status("OK".into()))),
         };
@@ -411,19 +457,16 @@ fn run_id(node: usize) -> String {
 }
 
 fn settings(node: usize, master: MasterSettings) -> Settings {
-    let server = sentineld::conf::ServerSettings { port: node_port(node), ..sentineld::conf::ServerSettings::default() };
-    let sentinel = SentinelSettings { my_id: Some(RunId::from(run_id(node))), current_epoch: Epoch::ZERO, ..SentinelSettings::default() };
+    let server = sentineld::conf::ServerSettings {
+        port: node_port(node),
+        ..sentineld::conf::ServerSettings::default()
+    };
+    let sentinel = SentinelSettings {
+        my_id: Some(RunId::from(run_id(node))),
+        current_epoch: Epoch::ZERO,
+        ..SentinelSettings::default()
+    };
     Settings { server, sentinel, masters: vec![master] }
-}
-
-fn apply(disk: &mut Settings, patch: Patch) {
-    for change in patch.changes {
-        match change {
-            Change::Sentinel(sentinel) => disk.sentinel = *sentinel,
-            Change::Master(master) => disk.masters = vec![*master],
-            Change::RemoveMaster(_) | Change::Users(_) => {}
-        }
-    }
 }
 
 /// Convenience for scenarios: a peer as the file knows it.
