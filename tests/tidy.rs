@@ -81,10 +81,13 @@ fn imports_follow_the_arrows() {
     let mut problems = Vec::new();
     for (module, allowed) in ARROWS {
         let prefix = format!("src/{module}/");
-        for (name, text) in sources("src").iter().filter(|(name, _)| name.starts_with(&prefix) && !is_test(name)) {
+        for (name, text) in
+            sources("src").iter().filter(|(name, _)| name.starts_with(&prefix) && !is_test(name))
+        {
             for (line, code) in code(text) {
                 for used in code.split("crate::").skip(1) {
-                    let used: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                    let used: String =
+                        used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
                     let is_module = ARROWS.iter().any(|(known, _)| *known == used);
                     if is_module && !allowed.contains(&used.as_str()) {
                         problems.push(format!("{name}:{line}: {module} must not use {used}"));
@@ -142,7 +145,10 @@ fn files_and_functions_stay_readable() {
             let body = line.trim_start();
             let indent = line.len() - body.len();
             let begins = ["fn ", "pub fn ", "pub(super) fn ", "pub(crate) fn ", "async fn ", "pub async fn "];
-            if start.is_none() && begins.iter().any(|prefix| body.starts_with(prefix)) && !line.trim_end().ends_with('}') {
+            if start.is_none()
+                && begins.iter().any(|prefix| body.starts_with(prefix))
+                && !line.trim_end().ends_with('}')
+            {
                 start = Some((index, " ".repeat(indent) + "}"));
             }
             if let Some((first, end)) = start.clone()
@@ -162,7 +168,9 @@ fn files_and_functions_stay_readable() {
 fn nothing_is_left_open() {
     let marks = ["todo!(", "unimplemented!(", "TODO", "FIXME", "#[ignore"];
     let mut problems = Vec::new();
-    for (name, text) in sources("src").into_iter().chain(sources("tests")).filter(|(name, _)| name != "tests/tidy.rs") {
+    for (name, text) in
+        sources("src").into_iter().chain(sources("tests")).filter(|(name, _)| name != "tests/tidy.rs")
+    {
         for (index, line) in text.lines().enumerate() {
             for mark in marks.iter().filter(|mark| line.contains(**mark)) {
                 problems.push(format!("{name}:{}: {mark}", index + 1));
