@@ -8,15 +8,26 @@
 
 pub mod answer;
 pub mod command;
+pub mod frame;
+pub mod glob;
 pub mod hello;
+pub mod inbound;
 pub mod info;
+mod inline;
+pub mod number;
 pub mod reply;
 pub mod request;
+mod scan;
+pub mod value;
 pub mod view;
 
 pub use answer::{Answer, ErrorReply};
 pub use command::{Command, SentinelCommand};
+pub use frame::{Frame, ReplyDecoder, hello_message};
 pub use hello::Hello;
+pub use inbound::{ProtocolError, RequestDecoder};
 pub use info::{InfoReport, Role};
 pub use reply::{PingReply, Reply};
 pub use request::{Expect, Request};
+pub use scan::{FrameError, Limits};
+pub use value::{Protocol, Value};
