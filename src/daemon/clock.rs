@@ -48,7 +48,8 @@ mod tests {
     fn timers_are_never_early() {
         let clock = Clock::start();
         let now = clock.now();
-        let timer = clock.to_timer(now.mono + std::time::Duration::from_secs(1)).expect("a second is not far");
+        let timer =
+            clock.to_timer(now.mono + std::time::Duration::from_secs(1)).expect("a second is not far");
         assert!(timer.into_std() >= clock.start + std::time::Duration::from_secs(1));
         assert!(now.wall.as_millis() > 1_600_000_000_000);
     }

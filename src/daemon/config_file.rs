@@ -114,7 +114,9 @@ impl ConfigFile {
             return self.path.clone();
         }
         match fs::canonicalize(&self.path) {
-            Ok(target) if target.parent().is_some_and(|folder| access(folder, AccessFlags::W_OK).is_ok()) => target,
+            Ok(target) if target.parent().is_some_and(|folder| access(folder, AccessFlags::W_OK).is_ok()) => {
+                target
+            }
             _ => self.path.clone(),
         }
     }
@@ -165,7 +167,11 @@ fn keep_owner(new: &File, old: &fs::Metadata) {
 fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match File::open(folder)?.sync_all() {
-        Err(error) if matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EBADF | Errno::EINVAL)) => Ok(()),
+        Err(error)
+            if matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EBADF | Errno::EINVAL)) =>
+        {
+            Ok(())
+        }
         result => result,
     }
 }
@@ -182,8 +188,9 @@ mod tests {
 
     fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).expect("a folder");
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+            .collect();
         names.sort();
         names
     }
@@ -247,8 +254,12 @@ mod tests {
 
     #[test]
     fn a_full_disk_says_how_far_it_came() {
-        let error = write_counting(&mut OpenOptions::new().write(true).open("/dev/full").expect("/dev/full"), b"new")
-            .expect_err("no space");
-        assert_eq!(error.to_string(), "Failed after writing (0) bytes to tmp config file (No space left on device)");
+        let error =
+            write_counting(&mut OpenOptions::new().write(true).open("/dev/full").expect("/dev/full"), b"new")
+                .expect_err("no space");
+        assert_eq!(
+            error.to_string(),
+            "Failed after writing (0) bytes to tmp config file (No space left on device)"
+        );
     }
 }

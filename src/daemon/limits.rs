@@ -64,7 +64,13 @@ fn raise(soft: u64, hard: u64, need: u64) -> (u64, Option<nix::errno::Errno>) {
     (soft, refusal)
 }
 
-fn report(max_clients: u32, need: u64, before: u64, reached: u64, refusal: Option<nix::errno::Errno>) -> Granted {
+fn report(
+    max_clients: u32,
+    need: u64,
+    before: u64,
+    reached: u64,
+    refusal: Option<nix::errno::Errno>,
+) -> Granted {
     if reached >= need {
         info!("Increased maximum number of open files to {need} (it was originally set to {before}).");
         return Granted::All;

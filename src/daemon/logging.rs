@@ -16,8 +16,8 @@ use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::Registry;
 
-use crate::conf::settings::LogLevel;
 use crate::conf::ServerSettings;
+use crate::conf::settings::LogLevel;
 use sink::Sink;
 use syslog::Syslog;
 
@@ -210,7 +210,8 @@ impl Visit for Text {
 /// Cuts at the last character boundary within the limit.
 fn cut(mut message: String) -> String {
     if message.len() > MAX_MESSAGE {
-        message.truncate(message.floor_char_boundary(MAX_MESSAGE));
+        let end = (0..=MAX_MESSAGE).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
+        message.truncate(end);
     }
     message
 }
@@ -226,7 +227,9 @@ mod tests {
         let at = chrono::Utc.with_ymd_and_hms(2026, 11, 2, 6, 5, 9).single().expect("a valid date")
             + chrono::Duration::milliseconds(7);
         assert_eq!(line(31000, &at, &Level::INFO, "hello"), "31000:X 02 Nov 2026 06:05:09.007 * hello\n");
-        for (level, mark) in [(Level::TRACE, '.'), (Level::DEBUG, '-'), (Level::WARN, '#'), (Level::ERROR, '#')] {
+        for (level, mark) in
+            [(Level::TRACE, '.'), (Level::DEBUG, '-'), (Level::WARN, '#'), (Level::ERROR, '#')]
+        {
             assert_eq!(line(1, &at, &level, "x"), format!("1:X 02 Nov 2026 06:05:09.007 {mark} x\n"));
         }
     }

@@ -77,7 +77,10 @@ fn command(argv: &[String]) -> io::Result<Command> {
 
 /// `spawn` reports a failed `fork` and a failed `exec` alike; the former is for want of processes or memory.
 fn could_not_fork(error: &io::Error) -> bool {
-    matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE))
+    matches!(
+        error.raw_os_error().map(Errno::from_raw),
+        Some(Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE)
+    )
 }
 
 async fn watch(id: ScriptId, mut child: Child, killed: oneshot::Receiver<()>, inbox: Inbox) {

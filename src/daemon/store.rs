@@ -86,7 +86,7 @@ fn log_failure(failure: &Failure) {
 /// The engine's side: hands changes over and never waits.
 pub struct Store {
     desk: Arc<Desk>,
-    thread: Option<std::thread::JoinHandle<()>>,
+    thread: std::thread::JoinHandle<()>,
 }
 
 /// What lies between the engine and the thread.
@@ -110,7 +110,7 @@ impl Store {
         let desk = Arc::new(Desk::default());
         let writer = Writer { book, users, inbox, desk: desk.clone(), unsaved: None, trouble: None };
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || writer.run())?;
-        Ok(Store { desk, thread: Some(thread) })
+        Ok(Store { desk, thread })
     }
 
     /// Hands a change over; `Input::Persisted` follows.
@@ -126,13 +126,12 @@ impl Store {
     }
 
     /// Lets the thread write what waits and end; gives up on it after `patience`.
-    pub fn stop(mut self, patience: Duration) {
+    pub async fn stop(&self, patience: Duration) {
         self.desk.lock().stop = true;
         self.desk.bell.notify_one();
         let until = Instant::now() + patience;
-        let Some(thread) = self.thread.take() else { return };
-        while !thread.is_finished() && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(2));
+        while !self.thread.is_finished() && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
 }
@@ -240,7 +239,7 @@ impl Writer {
             }
             Err(failure) => {
                 let reason = failure.reason.clone();
-                self.note(failure);
+                self.note(failure, fresh);
                 if fresh {
                     self.inbox.complete(Input::Persisted(revision, Err(reason)));
                 }
@@ -249,12 +248,13 @@ impl Writer {
     }
 
     /// Remembers a failure, plans the next attempt, and complains unless it did so a moment ago.
-    fn note(&mut self, failure: Failure) {
+    fn note(&mut self, failure: Failure, fresh: bool) {
         let now = Instant::now();
         let (pause, logged_at) = match &self.trouble {
             Some(before) => {
-                let fresh = before.last == failure && now.duration_since(before.logged_at) < COMPLAINT_PERIOD;
-                ((before.pause * 2).min(LONGEST_PAUSE), fresh.then_some(before.logged_at))
+                let known = before.last == failure && now.duration_since(before.logged_at) < COMPLAINT_PERIOD;
+                let pause = if fresh { before.pause } else { (before.pause * 2).min(LONGEST_PAUSE) };
+                (pause, known.then_some(before.logged_at))
             }
             None => (FIRST_PAUSE, None),
         };
@@ -263,5 +263,121 @@ impl Writer {
             now
         });
         self.trouble = Some(Trouble { pause, retry_at: now + pause, last: failure, logged_at });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::daemon::host::Machine;
+    use crate::daemon::inbox::{self, Outlet};
+    use crate::model::Epoch;
+
+    struct Bench {
+        dir: tempfile::TempDir,
+        settings: Settings,
+        store: Store,
+        outlet: Outlet,
+    }
+
+    impl Bench {
+        fn new() -> Bench {
+            let dir = tempfile::tempdir().expect("a temporary folder");
+            let path = dir.path().join("s.conf");
+            fs::write(&path, "# kept\nport 26379\nsentinel myid 1111111111111111111111111111111111111111\n")
+                .expect("written");
+            let inputs = conf::Inputs { path: path.to_str(), ..Default::default() };
+            let settings = conf::load(&mut Machine, inputs).expect("a valid file").settings;
+            let book = Book::new(ConfigFile::new(&path, 0o022), settings.clone());
+            let (inbox, outlet) = inbox::channel();
+            let users = Box::new(|| vec!["default on nopass ~* &* +@all".to_string()]);
+            let store = Store::start(book, users, inbox).expect("a thread");
+            Bench { dir, settings, store, outlet }
+        }
+
+        fn path(&self) -> PathBuf {
+            self.dir.path().join("s.conf")
+        }
+
+        /// Hands over an epoch under a revision of the same number.
+        fn persist(&self, number: u64) {
+            let mut sentinel = self.settings.sentinel.clone();
+            sentinel.current_epoch = Epoch(number);
+            let patch = Patch { changes: vec![Change::Sentinel(Box::new(sentinel))] };
+            self.store.persist(Revision(number), patch);
+        }
+
+        fn outcome(&mut self) -> (u64, Result<(), String>) {
+            match self.outlet.completions.blocking_recv() {
+                Some(Input::Persisted(revision, result)) => (revision.0, result),
+                other => panic!("no outcome: {other:?}"),
+            }
+        }
+
+        fn text(&self) -> String {
+            fs::read_to_string(self.path()).expect("the file")
+        }
+    }
+
+    #[test]
+    fn what_is_reported_is_on_disk() {
+        let mut bench = Bench::new();
+        bench.persist(7);
+        assert_eq!(bench.outcome(), (7, Ok(())));
+        let text = bench.text();
+        assert!(text.starts_with("# kept\nport 26379\n"), "{text}");
+        assert!(text.contains("\nsentinel current-epoch 7\n"), "{text}");
+        assert!(text.contains("\nuser default on nopass ~* &* +@all\n"), "{text}");
+    }
+
+    #[test]
+    fn waiting_changes_share_a_write() {
+        let mut bench = Bench::new();
+        for number in 1..=10_000 {
+            bench.persist(number);
+        }
+        let mut writes = 1;
+        let mut last = bench.outcome();
+        while last.0 < 10_000 {
+            let next = bench.outcome();
+            assert!(next.0 > last.0 && next.1.is_ok());
+            last = next;
+            writes += 1;
+        }
+        assert!(writes < 10_000, "{writes} writes");
+        assert!(bench.text().contains("\nsentinel current-epoch 10000\n"));
+    }
+
+    #[test]
+    fn a_failure_is_told_at_once_and_mended_later() {
+        let mut bench = Bench::new();
+        // A folder in the way: neither readable as a file nor replaceable by one.
+        fs::remove_file(bench.path()).expect("removed");
+        fs::create_dir(bench.path()).expect("a folder");
+        bench.persist(3);
+        assert_eq!(bench.outcome(), (3, Err("Is a directory".into())));
+        fs::remove_dir(bench.path()).expect("out of the way");
+        assert_eq!(bench.outcome(), (3, Ok(())), "the store tries again by itself");
+        assert!(bench.text().contains("\nsentinel current-epoch 3\n"));
+    }
+
+    #[tokio::test]
+    async fn the_last_change_is_written_before_the_end() {
+        let bench = Bench::new();
+        bench.persist(9);
+        bench.store.stop(Duration::from_secs(5)).await;
+        assert!(bench.text().contains("\nsentinel current-epoch 9\n"));
+    }
+
+    #[test]
+    fn compaction_keeps_the_last_word_on_each_subject() {
+        let remove = |name: &str| Change::RemoveMaster(name.into());
+        let users = |line: &str| Change::Users(vec![line.into()]);
+        let mut changes = vec![users("a"), remove("m"), remove("n"), users("b"), remove("m")];
+        compact(&mut changes);
+        assert_eq!(changes, [remove("n"), users("b"), remove("m")]);
     }
 }

@@ -30,6 +30,15 @@ impl Supervisor {
         self != Supervisor::None
     }
 
+    /// Its name, as the directive spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Supervisor::None => "no",
+            Supervisor::Systemd => "systemd",
+            Supervisor::Upstart => "upstart",
+        }
+    }
+
     /// Tells systemd that clients can be served.
     pub fn ready(self) {
         if self == Supervisor::Systemd {

@@ -31,7 +31,8 @@ async fn try_connect(target: &Target, source: Option<&str>) -> io::Result<(TcpSt
     }
     socket.set_nodelay(true)?;
     let stream = socket.connect(remote).await?;
-    let endpoints = Endpoints { local: plain(stream.local_addr()?.ip()), remote: plain(stream.peer_addr()?.ip()) };
+    let endpoints =
+        Endpoints { local: plain(stream.local_addr()?.ip()), remote: plain(stream.peer_addr()?.ip()) };
     Ok((stream, endpoints))
 }
 

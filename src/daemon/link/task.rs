@@ -172,7 +172,8 @@ impl Task {
         let heard = Input::Heard(self.conn, self.gossip(&frame));
         match &frame {
             Frame::Array(parts) | Frame::Push(parts) => {
-                let confirms = matches!(parts.first(), Some(Frame::Bulk(kind)) if kind.as_ref() == b"subscribe");
+                let confirms =
+                    matches!(parts.first(), Some(Frame::Bulk(kind)) if kind.as_ref() == b"subscribe");
                 if confirms && self.asked.front().is_some_and(|asked| asked.vital) {
                     self.asked.pop_front();
                 }

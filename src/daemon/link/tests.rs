@@ -43,7 +43,10 @@ impl Bench {
         match bench.next().await {
             Input::Connected(id, ends) => {
                 assert_eq!(id, conn);
-                assert_eq!((ends.local, ends.remote), (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 1])));
+                assert_eq!(
+                    (ends.local, ends.remote),
+                    (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 1]))
+                );
             }
             other => panic!("not connected: {other:?}"),
         }
@@ -139,7 +142,8 @@ async fn refused_and_unknown_targets_are_reported() {
     links.connect(conn, Target { host: "127.0.0.1".into(), ip: None, port });
     assert_eq!(outlet.facts.recv().await, Some(Input::Disconnected(conn, "Connection refused".into())));
     // A name that can't be looked up falls back on its last good address.
-    links.connect(conn, Target { host: "no such host.invalid".into(), ip: Some([127, 0, 0, 1].into()), port });
+    links
+        .connect(conn, Target { host: "no such host.invalid".into(), ip: Some([127, 0, 0, 1].into()), port });
     assert_eq!(outlet.facts.recv().await, Some(Input::Disconnected(conn, "Connection refused".into())));
 }
 
@@ -158,7 +162,10 @@ async fn gossip_is_heard_and_our_own_is_only_a_sign_of_life() {
     for payload in [theirs, &ours, "junk"] {
         let length = payload.len();
         bench
-            .say(format!("*3\r\n$7\r\nmessage\r\n$18\r\n__sentinel__:hello\r\n${length}\r\n{payload}\r\n").as_bytes())
+            .say(
+                format!("*3\r\n$7\r\nmessage\r\n$18\r\n__sentinel__:hello\r\n${length}\r\n{payload}\r\n")
+                    .as_bytes(),
+            )
             .await;
     }
     match bench.next().await {

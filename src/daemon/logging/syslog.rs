@@ -22,7 +22,12 @@ pub(super) struct Syslog {
 impl Syslog {
     /// A sender under this name and facility (`user`, `local0` … `local7`; anything else counts as `local0`, the default).
     pub(super) fn new(ident: &str, facility: &str, with_pid: bool) -> Self {
-        Syslog { ident: ident.to_string(), facility: facility_code(facility), with_pid, socket: Mutex::new(None) }
+        Syslog {
+            ident: ident.to_string(),
+            facility: facility_code(facility),
+            with_pid,
+            socket: Mutex::new(None),
+        }
     }
 
     /// Sends one message; lost if nobody takes it.
@@ -69,7 +74,8 @@ fn facility_code(name: &str) -> u8 {
     if name == "user" {
         return 1;
     }
-    let number = name.strip_prefix("local").and_then(|digit| digit.parse::<u8>().ok()).filter(|number| *number < 8);
+    let number =
+        name.strip_prefix("local").and_then(|digit| digit.parse::<u8>().ok()).filter(|number| *number < 8);
     16 + number.unwrap_or(0)
 }
 
@@ -80,10 +86,16 @@ mod tests {
     #[test]
     fn priorities_are_facility_and_severity() {
         let early = Syslog::new("redis-sentinel", "user", false);
-        assert_eq!(early.datagram("Nov 22 07:00:55", &Level::WARN, "x"), "<12>Nov 22 07:00:55 redis-sentinel: x");
+        assert_eq!(
+            early.datagram("Nov 22 07:00:55", &Level::WARN, "x"),
+            "<12>Nov 22 07:00:55 redis-sentinel: x"
+        );
         let late = Syslog::new("redis", "local0", true);
         let pid = std::process::id();
-        assert_eq!(late.datagram("Nov 22 07:00:55", &Level::INFO, "x"), format!("<133>Nov 22 07:00:55 redis[{pid}]: x"));
+        assert_eq!(
+            late.datagram("Nov 22 07:00:55", &Level::INFO, "x"),
+            format!("<133>Nov 22 07:00:55 redis[{pid}]: x")
+        );
         assert_eq!(facility_code("LOCAL7"), 23);
     }
 }
