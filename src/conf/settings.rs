@@ -3,8 +3,11 @@
 //! `Settings` is built once from the text, with everything validated; later it changes only by a [`super::Patch`].
 //! Durations of zero, empty strings and "unset" are told apart by `Option`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::directive;
+use super::origins::Origins;
 use crate::model::{Epoch, MasterName, RunId};
 
 /// Everything a configuration file says.
@@ -18,6 +21,14 @@ pub struct Settings {
     pub masters: Vec<MasterSettings>,
 }
 
+impl Default for Settings {
+    /// What an empty file means in Sentinel mode.
+    fn default() -> Self {
+        let (server, sentinel) = (ServerSettings::default(), SentinelSettings::initial());
+        Settings { server, sentinel, masters: Vec::new() }
+    }
+}
+
 /// Process-wide `sentinel` directives (spec 1 §3.2).
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct SentinelSettings {
@@ -29,7 +40,7 @@ pub struct SentinelSettings {
     pub announce_ip: Option<String>,
     /// The port to gossip instead of the one we listen on.
     pub announce_port: Option<u16>,
-    /// Refuse script paths in SENTINEL SET. The default of the directive is `yes`; `Default` here is not it.
+    /// Refuse script paths in SENTINEL SET. The default of the directive is `yes`; see [`SentinelSettings::initial`].
     pub deny_scripts_reconfig: bool,
     /// Accept host names where addresses are expected.
     pub resolve_hostnames: bool,
@@ -39,6 +50,13 @@ pub struct SentinelSettings {
     pub sentinel_user: Option<Vec<u8>>,
     /// Password for AUTH towards other Sentinels; when unset, `requirepass` is used without a user.
     pub sentinel_pass: Option<Vec<u8>>,
+}
+
+impl SentinelSettings {
+    /// What a file without any of these directives means.
+    pub fn initial() -> Self {
+        SentinelSettings { deny_scripts_reconfig: true, ..Default::default() }
+    }
 }
 
 /// One monitored master: configuration and persisted state.
@@ -231,12 +249,33 @@ pub struct ServerSettings {
     pub tls_port: u16,
     /// TLS on all outgoing connections.
     pub tls_replication: bool,
-    /// OOM score to set, as `oom-score-adj` and its values ask; `None`: leave it.
+    /// TLS on the cluster bus, which a Sentinel has not: it only asks for a TLS configuration.
+    pub tls_cluster: bool,
+    /// OOM score to set, as `oom-score-adj` and its values ask: relative to the inherited one, and how much; `None`: leave it.
     pub oom_score_adj: Option<(bool, i32)>,
     /// CPU list of the main thread.
     pub server_cpulist: Option<String>,
     /// `hz`, shown by INFO.
     pub hz: u32,
-    /// Every generic directive in force by its primary name, with its values in canonical rewritten form; the rewrite's source.
-    pub generic: std::collections::BTreeMap<String, Vec<String>>,
+    /// The generic directives to be persisted, by primary name, each as the text of its lines after the name, in the
+    /// canonical form of the rewrite. Values from the command line are not here. The rewrite's only source for them:
+    /// change it with [`ServerSettings::persist`].
+    pub generic: BTreeMap<String, Vec<String>>,
+    /// Which settings are not the file's own.
+    pub origins: Origins,
+}
+
+impl ServerSettings {
+    /// Has the rewrite write another value for a generic directive (spec 1 §6.3, §6.6: `pidfile`, `maxclients`; `loglevel`
+    /// of SENTINEL CONFIG SET). The typed field is the caller's.
+    ///
+    /// # Errors
+    /// The reference's text if the directive does not take the value; `name` must be a directive's name.
+    pub fn persist(&mut self, name: &str, value: &[u8]) -> Result<(), String> {
+        let row = directive::find(name.as_bytes()).ok_or("unknown directive")?;
+        let before = self.generic.get(row.name).map_or(&[][..], Vec::as_slice);
+        let lines = row.parse(&[value.to_vec()], before)?;
+        self.generic.insert(row.name.to_owned(), lines);
+        Ok(())
+    }
 }

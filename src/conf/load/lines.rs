@@ -1,0 +1,191 @@
+//! What each kind of line does while a text is read (spec 1 §2.4, §2.5, §4).
+
+use super::{ConfError, Joined, Line, Loader, Place, Remark, Source, Statement, USER_USAGE, UserLine};
+use crate::conf::directive::{self, Directive};
+use crate::conf::error::Invalid;
+use crate::conf::settings::LogLevel;
+use crate::conf::token;
+
+const UNKNOWN: &str = "Bad directive or wrong number of arguments";
+/// How deep files may include each other. Differs: the reference goes on until it runs out of memory.
+const DEPTH_LIMIT: usize = 16;
+
+impl Loader<'_> {
+    pub(super) fn read_line(&mut self, line: &Line) -> Result<(), ConfError> {
+        let name = line.words[0].as_slice();
+        let arguments = &line.words[1..];
+        if let Some(row) = directive::find(name) {
+            return self.set(row, line);
+        }
+        match (name, arguments) {
+            (_, [_]) if directive::OBSOLETE.contains(&name) => Ok(()),
+            (b"include", [_]) => self.include(line),
+            (b"include", _) => Err(line.fault(UNKNOWN, "`include <path>` with one path")),
+            (b"rename-command", [old, new]) => self.renames.rename(old, new).map_err(|message| {
+                line.fault(
+                    message,
+                    "`rename-command <command> <new name>` with a command of Sentinel mode and a free name",
+                )
+            }),
+            (b"rename-command", _) => Err(line.fault(UNKNOWN, "`rename-command <command> <new name>`")),
+            (b"user", [_, ..]) => self.user(line),
+            (b"user", []) => Err(line.fault(UNKNOWN, USER_USAGE)),
+            (b"loadmodule", [_, ..]) => {
+                self.remark(line, "modules are not loaded by a Sentinel, the line is ignored");
+                Ok(())
+            }
+            (b"loadmodule", []) => Err(line.fault(UNKNOWN, "`loadmodule <path> [argument...]`")),
+            (b"sentinel", []) => Ok(()),
+            (b"sentinel", _) => {
+                let Line { text, place, source, .. } = line;
+                let (line, place) = (text.clone(), place.clone());
+                self.statements.push(Statement { words: arguments.to_vec(), line, place, source: *source });
+                Ok(())
+            }
+            (_, []) if name.contains(&b'.') => {
+                Err(line.fault("Module config specified without value", "`<module>.<option> <value>`"))
+            }
+            (_, [_, ..]) if name.contains(&b'.') => Ok(()),
+            (_, _) if directive::OBSOLETE.contains(&name) => {
+                Err(line.fault(UNKNOWN, "one value, which is ignored"))
+            }
+            _ => Err(line.fault(UNKNOWN, "the name of a directive: this one is unknown")),
+        }
+    }
+
+    /// A generic directive.
+    fn set(&mut self, row: &'static Directive, line: &Line) -> Result<(), ConfError> {
+        let before = self.values.get(row.name).map_or(&[][..], Vec::as_slice);
+        let expected = row.usage();
+        let lines = row.parse(&line.words[1..], before).map_err(|message| line.fault(message, &expected))?;
+        match row.name {
+            "dir" => self.change_dir(line)?,
+            "logfile" => self.log_file_at = Some(line.place.clone()),
+            "replicaof" if !lines.is_empty() => {
+                self.remark(line, "a Sentinel replicates nothing, the line is ignored")
+            }
+            "cluster-enabled" if lines == ["yes"] => {
+                self.remark(line, "a Sentinel is not part of a cluster, the line is ignored");
+            }
+            "activedefrag" if lines == ["yes"] => {
+                self.remark(line, "there is nothing to defragment, the line is ignored")
+            }
+            _ => {}
+        }
+        self.values.insert(row.name.to_owned(), lines);
+        match line.source {
+            Source::File => _ = self.included.remove(row.name),
+            Source::Include => _ = self.included.insert(row.name),
+            Source::Outside => {}
+        }
+        Ok(())
+    }
+
+    /// `dir` acts at once: later relative paths depend on it.
+    fn change_dir(&mut self, line: &Line) -> Result<(), ConfError> {
+        let path = line.text_word(1)?;
+        self.host
+            .change_dir(&path)
+            .map_err(|reason| line.fault(reason, "`dir <path>` with a directory that can be entered"))?;
+        if line.source == Source::Outside && !self.dir_is_set {
+            // The file says nothing about it, so the rewrite has nothing to say either.
+            if let Some(values) = &mut self.file_values {
+                values.remove("dir");
+            }
+        }
+        self.dir_is_set = true;
+        Ok(())
+    }
+
+    fn include(&mut self, line: &Line) -> Result<(), ConfError> {
+        if line.depth == DEPTH_LIMIT {
+            return Err(
+                line.fault("Too many nested includes", "files that do not include each other in a circle")
+            );
+        }
+        let path = line.text_word(1)?;
+        let mut text = Joined::default();
+        self.read_into(&mut text, &path, Some(&line.place))?;
+        let source = if line.source == Source::Outside { Source::Outside } else { Source::Include };
+        self.read_text(&text, source, line.depth + 1)
+    }
+
+    /// `user <name> [rule…]` (spec 1 §4.4).
+    fn user(&mut self, line: &Line) -> Result<(), ConfError> {
+        let name = line.text_word(1)?;
+        let rules =
+            (2..line.words.len()).map(|index| line.text_word(index)).collect::<Result<Vec<_>, _>>()?;
+        let refused = |word: &[u8], reason: &str| {
+            let word = String::from_utf8_lossy(word);
+            line.fault(format!("Error in user declaration '{word}': {reason}"), USER_USAGE)
+        };
+        if !self.user_names.insert(name.clone()) {
+            let reason = "Duplicate user found. A user can only be defined once in config files";
+            return Err(refused(&line.words[1], reason));
+        }
+        // Compat: the word named is the one at the index of the bad rule, two before the rule itself.
+        self.host
+            .check_user(&name, &rules)
+            .map_err(|(index, reason)| refused(&line.words[index], &reason))?;
+        if !rules
+            .iter()
+            .rev()
+            .find(|rule| is_switch(rule))
+            .is_some_and(|rule| rule.eq_ignore_ascii_case("on"))
+        {
+            let text = format!(
+                "The user '{name}' is disabled (there is no 'on' modifier in the user description). Make sure this is \
+                 not a configuration error."
+            );
+            self.remarks.push(Remark { level: LogLevel::Notice, text });
+        }
+        if line.source != Source::File {
+            self.foreign_users.insert(name.clone());
+        }
+        self.users.push(UserLine { name, rules, line: line.text.clone(), place: line.place.clone() });
+        Ok(())
+    }
+
+    /// What can be checked only at the end of each text (spec 1 §2.5).
+    pub(super) fn check_text(&mut self) -> Result<(), ConfError> {
+        let fault = |message: String, place: Option<Place>, expected: &str| {
+            let expected = expected.to_owned();
+            ConfError::Invalid(Box::new(Invalid { line: None, message, place, expected }))
+        };
+        let log_file =
+            self.values.get("logfile").and_then(|lines| token::split(lines.first()?.as_bytes())?.pop());
+        if let Some(path) =
+            log_file.and_then(|path| String::from_utf8(path).ok()).filter(|path| !path.is_empty())
+        {
+            self.host.test_log_file(&path).map_err(|reason| {
+                let place = self.log_file_at.clone();
+                fault(
+                    format!("Can't open the log file: {reason}"),
+                    place,
+                    "`logfile <path>` with a file that can be written",
+                )
+            })?;
+        }
+        let holds =
+            |name: &str, value: fn(&str) -> bool| self.values[name].first().is_some_and(|line| value(line));
+        if holds("cluster-enabled", |value| value == "yes") && holds("replicaof", |_| true) {
+            let message = "replicaof directive not allowed in cluster mode".to_owned();
+            return Err(fault(
+                message,
+                None,
+                "`replicaof` or `cluster-enabled yes`, not both; a Sentinel needs neither",
+            ));
+        }
+        Ok(())
+    }
+
+    fn remark(&mut self, line: &Line, text: &str) {
+        let name = String::from_utf8_lossy(&line.words[0]);
+        let text = format!("{}: `{name}`: {text}", line.place);
+        self.remarks.push(Remark { level: LogLevel::Warning, text });
+    }
+}
+
+fn is_switch(rule: &str) -> bool {
+    ["on", "off", "reset"].iter().any(|word| rule.eq_ignore_ascii_case(word))
+}

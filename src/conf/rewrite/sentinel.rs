@@ -1,0 +1,105 @@
+//! The `sentinel` lines for the settings in force, in the reference's order (spec 1 §5.4).
+
+use std::time::Duration;
+
+use super::Line;
+use super::layout::sentinel_key;
+use crate::conf::sentinel::{Row, Word};
+use crate::conf::settings::{MasterSettings, SentinelSettings};
+use crate::conf::token::{push_quoted, repr};
+
+/// Gives every line to `put`.
+pub(in crate::conf) fn sentinel_lines<'m>(
+    sentinel: &SentinelSettings,
+    masters: impl IntoIterator<Item = &'m MasterSettings>,
+    mut put: impl FnMut(Line),
+) {
+    let defaults = SentinelSettings::initial();
+    if let Some(id) = &sentinel.my_id {
+        put(line(Word::MyId, &[id.as_str().as_bytes()]));
+    }
+    for (word, value, default) in [
+        (Word::DenyScriptsReconfig, sentinel.deny_scripts_reconfig, defaults.deny_scripts_reconfig),
+        (Word::ResolveHostnames, sentinel.resolve_hostnames, defaults.resolve_hostnames),
+        (Word::AnnounceHostnames, sentinel.announce_hostnames, defaults.announce_hostnames),
+    ] {
+        let text: &[u8] = if value { b"yes" } else { b"no" };
+        put(Line { force: value != default, ..line(word, &[text]) });
+    }
+    for master in masters {
+        master_lines(master, &mut put);
+    }
+    put(line(Word::CurrentEpoch, &[sentinel.current_epoch.to_string().as_bytes()]));
+    if let Some(ip) = &sentinel.announce_ip {
+        // Compat: the one `sentinel` value that is always quoted.
+        let text = format!("sentinel announce-ip {}", repr(ip.as_bytes())).into_bytes();
+        put(Line { text, ..line(Word::AnnounceIp, &[]) });
+    }
+    if let Some(port) = sentinel.announce_port {
+        put(line(Word::AnnouncePort, &[port.to_string().as_bytes()]));
+    }
+    for (word, value) in
+        [(Word::SentinelUser, &sentinel.sentinel_user), (Word::SentinelPass, &sentinel.sentinel_pass)]
+    {
+        if let Some(value) = value {
+            put(line(word, &[value]));
+        }
+    }
+}
+
+/// What is worth a line for one master: options at their defaults are not.
+fn master_lines(master: &MasterSettings, put: &mut impl FnMut(Line)) {
+    let name = master.name.as_str().as_bytes();
+    let mut emit = |word: Word, values: &[&[u8]]| {
+        put(line(word, &[&[name], values].concat()));
+    };
+    let decimal = |number: u64| number.to_string().into_bytes();
+    let milliseconds = |time: Duration| time.as_millis().to_string().into_bytes();
+    let quorum = decimal(master.quorum.into());
+    emit(Word::Monitor, &[master.host.as_bytes(), &decimal(master.port.into()), &quorum]);
+    if master.down_after != MasterSettings::DEFAULT_DOWN_AFTER {
+        emit(Word::DownAfter, &[&milliseconds(master.down_after)]);
+    }
+    if master.failover_timeout != MasterSettings::DEFAULT_FAILOVER_TIMEOUT {
+        emit(Word::FailoverTimeout, &[&milliseconds(master.failover_timeout)]);
+    }
+    if master.parallel_syncs != 1 {
+        emit(Word::ParallelSyncs, &[master.parallel_syncs.to_string().as_bytes()]);
+    }
+    for (word, value) in [
+        (Word::NotificationScript, master.notification_script.as_ref().map(String::as_bytes)),
+        (Word::ClientReconfigScript, master.client_reconfig_script.as_ref().map(String::as_bytes)),
+        (Word::AuthPass, master.auth_pass.as_deref()),
+        (Word::AuthUser, master.auth_user.as_deref()),
+    ] {
+        if let Some(value) = value {
+            emit(word, &[value]);
+        }
+    }
+    if let Some(time) = master.reboot_down_after {
+        emit(Word::RebootDownAfter, &[&milliseconds(time)]);
+    }
+    emit(Word::ConfigEpoch, &[&decimal(master.config_epoch.0)]);
+    emit(Word::LeaderEpoch, &[&decimal(master.leader_epoch.0)]);
+    for (host, port) in &master.replicas {
+        emit(Word::KnownReplica, &[host.as_bytes(), &decimal((*port).into())]);
+    }
+    for peer in &master.peers {
+        let run_id = peer.run_id.as_str().as_bytes();
+        emit(Word::KnownSentinel, &[peer.host.as_bytes(), &decimal(peer.port.into()), run_id]);
+    }
+    for (old, new) in &master.renamed_commands {
+        emit(Word::RenameCommand, &[old.as_bytes(), new.as_bytes()]);
+    }
+}
+
+/// A line to be written in any case. The first value of a master's directive is the name of the master.
+fn line(word: Word, values: &[&[u8]]) -> Line {
+    let row = Row::of(word);
+    let mut text = [b"sentinel ", row.name().as_bytes()].concat();
+    for value in values {
+        text.push(b' ');
+        push_quoted(&mut text, value);
+    }
+    Line { key: sentinel_key(row, values.first().unwrap_or(&&b""[..])), text, force: true }
+}

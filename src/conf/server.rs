@@ -1,0 +1,133 @@
+//! The generic directives that matter, from canonical text to typed fields.
+//!
+//! Parsing and checking happened before: every text here is what `directive` made, so reading it cannot fail.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::directive::{self, Lines};
+use super::origins::Origins;
+use super::settings::{BufferLimit, LogLevel, ServerSettings, Supervised};
+use super::{number, token};
+
+/// Canonical values by primary name, all names present.
+pub(super) struct Values<'a>(pub &'a BTreeMap<String, Lines>);
+
+impl Values<'_> {
+    fn word(&self, name: &str) -> &str {
+        self.0.get(name).and_then(|lines| lines.first()).map_or("", String::as_str)
+    }
+
+    fn yes(&self, name: &str) -> bool {
+        self.word(name) == "yes"
+    }
+
+    fn int<T: TryFrom<i64>>(&self, name: &str) -> T {
+        let value = number::strict(self.word(name).as_bytes()).and_then(|value| T::try_from(value).ok());
+        value.expect("the table's bounds fit the type")
+    }
+
+    fn seconds(&self, name: &str) -> Duration {
+        Duration::from_secs(self.int(name))
+    }
+
+    pub fn memory(&self, name: &str) -> u64 {
+        number::memory(self.word(name).as_bytes()).expect("canonical sizes are sizes")
+    }
+
+    fn bytes(&self, name: &str) -> Option<Vec<u8>> {
+        token::split(self.word(name).as_bytes()).expect("canonical text is balanced").pop()
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        self.bytes(name).map(|bytes| String::from_utf8(bytes).expect("checked to be UTF-8 when read"))
+    }
+
+    fn buffer_limit(&self, class: usize) -> BufferLimit {
+        let line = &self.0["client-output-buffer-limit"][class];
+        let mut words =
+            line.split(' ').skip(1).map(|word| number::memory(word.as_bytes()).expect("canonical sizes"));
+        let mut next = || words.next().expect("four words");
+        BufferLimit { hard: next(), soft: next(), soft_for: Duration::from_secs(next()) }
+    }
+
+    fn oom_score_adj(&self) -> Option<(bool, i32)> {
+        let relative = match self.word("oom-score-adj") {
+            "no" => return None,
+            mode => mode != "absolute",
+        };
+        let first = self.word("oom-score-adj-values").split(' ').next().expect("three numbers");
+        Some((relative, first.parse().expect("a small number")))
+    }
+
+    /// The typed settings; what is not in the values (users, renamed commands, origins) is empty.
+    pub fn server(&self) -> ServerSettings {
+        let bind = token::split(self.word("bind").as_bytes()).expect("canonical text is balanced");
+        ServerSettings {
+            port: self.int("port"),
+            bind: bind.into_iter().filter(|word| !word.is_empty()).map(utf8).collect(),
+            protected_mode: self.yes("protected-mode"),
+            tcp_backlog: self.int("tcp-backlog"),
+            tcp_keepalive: self.seconds("tcp-keepalive"),
+            timeout: self.seconds("timeout"),
+            unix_socket: self.text("unixsocket"),
+            unix_socket_perm: u32::from_str_radix(self.word("unixsocketperm"), 8)
+                .ok()
+                .filter(|mode| *mode != 0),
+            bind_source_addr: self.text("bind-source-addr"),
+            max_clients: self.int("maxclients"),
+            output_limit_normal: self.buffer_limit(0),
+            output_limit_pubsub: self.buffer_limit(2),
+            query_buffer_limit: self.memory("client-query-buffer-limit"),
+            max_bulk_len: self.memory("proto-max-bulk-len"),
+            dir: self.text("dir").unwrap_or_default(),
+            daemonize: self.yes("daemonize"),
+            supervised: match self.word("supervised") {
+                "upstart" => Supervised::Upstart,
+                "systemd" => Supervised::Systemd,
+                "auto" => Supervised::Auto,
+                _ => Supervised::No,
+            },
+            pidfile: self.text("pidfile"),
+            log_level: match self.word("loglevel") {
+                "debug" => LogLevel::Debug,
+                "verbose" => LogLevel::Verbose,
+                "warning" => LogLevel::Warning,
+                "nothing" => LogLevel::Nothing,
+                _ => LogLevel::Notice,
+            },
+            log_file: self.text("logfile").unwrap_or_default(),
+            syslog_enabled: self.yes("syslog-enabled"),
+            syslog_ident: self.text("syslog-ident").unwrap_or_default(),
+            syslog_facility: self.word("syslog-facility").to_owned(),
+            always_show_logo: self.yes("always-show-logo"),
+            set_proc_title: self.yes("set-proc-title"),
+            proc_title_template: self.text("proc-title-template").unwrap_or_default(),
+            requirepass: self.bytes("requirepass"),
+            users: Vec::new(),
+            acl_file: self.text("aclfile").filter(|path| !path.is_empty()),
+            acl_log_max_len: self.int("acllog-max-len"),
+            acl_pubsub_default_allow: self.word("acl-pubsub-default") == "allchannels",
+            renamed_commands: Vec::new(),
+            tls_port: self.int("tls-port"),
+            tls_replication: self.yes("tls-replication"),
+            tls_cluster: self.yes("tls-cluster"),
+            oom_score_adj: self.oom_score_adj(),
+            server_cpulist: self.text("server_cpulist"),
+            hz: self.int("hz"),
+            generic: self.0.clone(),
+            origins: Origins::default(),
+        }
+    }
+}
+
+fn utf8(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).expect("checked to be UTF-8 when read")
+}
+
+impl Default for ServerSettings {
+    /// What an empty file means in Sentinel mode; `dir` is empty.
+    fn default() -> Self {
+        Values(&directive::all().map(|row| (row.name.to_owned(), row.default_lines())).collect()).server()
+    }
+}
