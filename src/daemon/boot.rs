@@ -1,5 +1,5 @@
-//! The start, up to the moment when threads may exist: configuration, supervision, the background, limits, sockets, pid file, users,
-//! identity (spec 1 §6.1, in the order of 7.0).
+//! The start, up to the moment when threads may exist: configuration, supervision, the background, limits, sockets, pid file,
+//! users (spec 1 §6.1, in the order of 7.0). The engine does the rest: it gives a new Sentinel its id and has that saved.
 //!
 //! Invariant: single-threaded from the first line to the last, since going into the background forks.
 
@@ -17,12 +17,11 @@ use super::serving::{self, Listeners};
 use super::store::Book;
 use super::strerror::{errno_text, strerror};
 use super::supervision::{self, Supervisor};
-use super::{background, banner, chance, logging, users};
+use super::{background, banner, logging, users};
 use crate::acl::Acl;
 use crate::cli::Invocation;
 use crate::conf::settings::LogLevel;
-use crate::conf::{self, Change, ConfError, Patch, ServerSettings, Settings};
-use crate::model::RunId;
+use crate::conf::{self, ConfError, ServerSettings, Settings};
 
 /// A process that is ready to have threads.
 pub struct Booted {
@@ -32,8 +31,6 @@ pub struct Booted {
     pub config_path: String,
     /// The same, as it is written back.
     pub book: Book,
-    /// Our id.
-    pub my_id: RunId,
     /// Who may do what.
     pub acl: Acl,
     /// Bound sockets.
@@ -75,8 +72,8 @@ pub fn boot(invocation: &Invocation, umask: u32) -> Result<Booted, Refused> {
         }
         Refused
     })?;
-    let (my_id, book) = identify(&mut settings, &config_path, umask, &acl);
-    Ok(Booted { settings, config_path, book, my_id, acl, listeners, pid_file, supervisor })
+    let book = Book::new(ConfigFile::new(&config_path, umask), settings.clone());
+    Ok(Booted { settings, config_path, book, acl, listeners, pid_file, supervisor })
 }
 
 /// Reads and checks file, standard input and options; logging follows the configuration from here on.
@@ -190,21 +187,6 @@ fn write_pid_file(settings: &mut Settings, in_background: bool) -> Option<PidFil
         persist(server, "pidfile", pidfile::DEFAULT_PATH);
     }
     server.pidfile.as_deref().map(PidFile::write)
-}
-
-/// Gives a new Sentinel its id, and saves that at once (spec 1 §5.1).
-fn identify(settings: &mut Settings, path: &str, umask: u32, acl: &Acl) -> (RunId, Book) {
-    let known = settings.sentinel.my_id.clone();
-    let my_id = known.clone().unwrap_or_else(|| RunId::from(chance::run_id()));
-    settings.sentinel.my_id = Some(my_id.clone());
-    let mut book = Book::new(ConfigFile::new(path, umask), settings.clone());
-    if known.is_none() {
-        book.apply(&Patch { changes: vec![Change::Users(users::lines(acl, &settings.server))] });
-        // A failure was logged; the engine's first change tries again.
-        let _ = book.save();
-    }
-    warn!("Sentinel ID is {my_id}");
-    (my_id, book)
 }
 
 #[cfg(test)]

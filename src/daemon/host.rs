@@ -6,6 +6,7 @@ use std::path::Path;
 use nix::unistd::{AccessFlags, access};
 
 use super::strerror::strerror;
+use super::users;
 use crate::conf::Host;
 use crate::wire::glob::glob_matches;
 
@@ -35,6 +36,10 @@ impl Host for Machine {
 
     fn is_executable(&mut self, path: &str) -> bool {
         access(path, AccessFlags::X_OK).is_ok()
+    }
+
+    fn check_user(&mut self, _: &str, rules: &[String]) -> Result<(), (usize, String)> {
+        users::check(rules)
     }
 }
 

@@ -116,7 +116,7 @@ fn wire(
     started: std::time::Instant,
     runtime: &Handle,
 ) -> std::io::Result<Wired> {
-    let Booted { settings, config_path, book, my_id, acl, listeners, pid_file, supervisor } = booted;
+    let Booted { settings, config_path, book, acl, listeners, pid_file, supervisor } = booted;
     let signals = Signals::catch()?;
     let (inbox, outlet) = inbox::channel();
     let (directory, directory_writer) = lookup::directory();
@@ -136,8 +136,9 @@ fn wire(
 
     let clock = Clock::start();
     let source = settings.server.bind_source_addr.clone();
+    let engine = Engine::new(settings, chance::seed(), clock.now());
     let hands = Hands {
-        links: Links::new(runtime.clone(), inbox.clone(), my_id, source.as_deref()),
+        links: Links::new(runtime.clone(), inbox.clone(), engine.my_id().clone(), source.as_deref()),
         server: server.clone(),
         directory: directory_writer,
         pulse,
@@ -145,7 +146,6 @@ fn wire(
         scripts: Scripts::new(runtime.clone(), inbox.clone()),
         resolver: Resolver::new(runtime.clone(), inbox),
     };
-    let engine = Engine::new(settings, chance::seed(), clock.now());
     let (first_turn_done, first_turn) = oneshot::channel();
     Driver { engine, outlet, clock, hands }.start(first_turn_done)?;
     runtime.spawn(server.clone().serve(listeners));

@@ -29,7 +29,7 @@ const COMPACT_ABOVE: usize = 4096;
 /// Gives the ACL users as `user` lines, for the file.
 pub type UserLines = Box<dyn Fn() -> Vec<String> + Send>;
 
-/// What is written, and where: used by the thread, and before it exists by the start-up.
+/// What is written, and where.
 pub struct Book {
     file: ConfigFile,
     settings: Settings,
@@ -42,18 +42,8 @@ impl Book {
     }
 
     /// Folds a change in, without writing.
-    pub fn apply(&mut self, patch: &Patch) {
+    fn apply(&mut self, patch: &Patch) {
         self.settings.apply(patch);
-    }
-
-    /// Writes, and logs the outcome. Returns the system's reason if it failed.
-    pub fn save(&self) -> Result<(), String> {
-        let result = self.write();
-        match &result {
-            Ok(()) => log_success(&self.file),
-            Err(failure) => log_failure(failure),
-        }
-        result.map_err(|failure| failure.reason)
     }
 
     fn write(&self) -> Result<(), Failure> {
