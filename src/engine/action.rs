@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::notice::{Level, Notice};
 use super::tag::{ConnId, Tag};
 use crate::conf::Patch;
-use crate::model::{CommandId, MasterName, Revision, ScriptId};
+use crate::model::{CommandId, MasterName, Revision, ScriptId, WallTime};
 use crate::wire::{Answer, Request};
 
 /// A deed the engine asks of the shell. Actions are carried out in the order they are drained.
@@ -24,6 +24,8 @@ pub enum Action {
     Publish(Notice),
     /// Log a line that is no event.
     Log(Level, String),
+    /// Log that no failover of ours starts before this time, shown as local time (spec 2 §8.3).
+    LogNextFailover(WallTime),
     /// What to tell clients who look the name up; `None`: no longer monitored.
     SetAddress(MasterName, Option<(String, u16)>),
     /// Make these changes durable; answered by `Persisted`.

@@ -23,3 +23,17 @@ pub struct Notice {
     /// Its text, at most 1,023 bytes.
     pub payload: String,
 }
+
+/// Bytes of payload that are kept (spec 2 §1.8).
+const MAX_PAYLOAD: usize = 1023;
+
+impl Notice {
+    /// A message, its payload cut to what the reference carries.
+    pub fn new(level: Level, name: &'static str, mut payload: String) -> Self {
+        if payload.len() > MAX_PAYLOAD {
+            let end = (0..=MAX_PAYLOAD).rev().find(|&at| payload.is_char_boundary(at)).unwrap_or(0);
+            payload.truncate(end);
+        }
+        Notice { level, name, payload }
+    }
+}

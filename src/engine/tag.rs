@@ -1,6 +1,6 @@
 //! Small values that name a connection or a question. The shell keeps them and hands them back, it never reads them.
 
-use crate::model::{LinkId, MasterId, PeerId, ReplicaId};
+use crate::model::{Epoch, LinkId, MasterId, PeerId, ReplicaId};
 
 /// One attempt at one connection of a link. A new attempt is a new id, so answers of an older connection find nothing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -57,6 +57,8 @@ pub enum Ask {
     MasterDown {
         /// Counts the address changes of the master, so that an opinion about the old address is not taken for one about the new.
         address_generation: u32,
+        /// The epoch in which we asked for a vote, if we did.
+        candidacy: Option<Epoch>,
     },
     /// A word of the SLAVEOF block, or its plainer form.
     ReplicaOf(BlockStep),

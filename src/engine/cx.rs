@@ -1,0 +1,126 @@
+//! The narrow context each rule is handed: the time, chance, where to put actions and what to record.
+
+use std::collections::BTreeSet;
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use super::action::Action;
+use super::fleet::Fleet;
+use super::globals::Globals;
+use super::ledger::Ledger;
+use super::notice::{Level, Notice};
+use super::outbox::Outbox;
+use super::script::Scripts;
+use super::tag::Entity;
+use super::wheel::Key;
+use crate::model::{Instant, LinkId, MasterId, Now, Revision};
+
+/// See the module.
+#[derive(Clone)]
+pub struct Cx {
+    /// The instant of this turn.
+    pub now: Now,
+    /// Process-wide state.
+    pub globals: Globals,
+    /// Where actions go.
+    pub outbox: Outbox,
+    /// What must survive a crash.
+    pub ledger: Ledger,
+    /// Queued scripts.
+    pub scripts: Scripts,
+    /// We watch but do not act (spec 2 §2.3).
+    pub tilted: bool,
+    rng: StdRng,
+    touched: BTreeSet<Key>,
+    awaiting_save: BTreeSet<MasterId>,
+}
+
+impl Cx {
+    /// A context whose every random choice follows from `seed`.
+    pub fn new(globals: Globals, rng: StdRng, now: Now) -> Self {
+        Cx {
+            now,
+            globals,
+            outbox: Outbox::default(),
+            ledger: Ledger::default(),
+            scripts: Scripts::default(),
+            tilted: false,
+            rng,
+            touched: BTreeSet::new(),
+            awaiting_save: BTreeSet::new(),
+        }
+    }
+
+    /// The generator that `seed` gives.
+    pub fn generator(seed: u64) -> StdRng {
+        StdRng::seed_from_u64(seed)
+    }
+
+    /// The monotonic instant of this turn.
+    pub fn mono(&self) -> Instant {
+        self.now.mono
+    }
+
+    /// A random duration below `limit` milliseconds.
+    pub fn random_millis(&mut self, limit: u64) -> std::time::Duration {
+        std::time::Duration::from_millis(self.rng.random_range(0..limit.max(1)))
+    }
+
+    /// The entity's facts changed: its rules are to be run before the turn ends.
+    pub fn touch(&mut self, entity: Entity) {
+        self.touched.insert(Key::Entity(entity));
+    }
+
+    /// As `touch`, for a master.
+    pub fn touch_master(&mut self, id: MasterId) {
+        self.touch(Entity::Master(id));
+    }
+
+    /// As `touch`, for a link.
+    pub fn touch_link(&mut self, id: LinkId) {
+        self.touched.insert(Key::Link(id));
+    }
+
+    /// As `touch`, for whatever a timer belongs to.
+    pub fn touch_key(&mut self, key: Key) {
+        self.touched.insert(key);
+    }
+
+    /// The next touched entity.
+    pub fn next_touched(&mut self) -> Option<Key> {
+        self.touched.pop_first()
+    }
+
+    /// The rules of this master, and of what belongs to it, are to be run again after the next attempt to save.
+    pub fn await_save(&mut self, id: MasterId) {
+        self.awaiting_save.insert(id);
+    }
+
+    /// An attempt to save is over: releases what waited for it.
+    pub fn on_persisted(&mut self, fleet: &Fleet, revision: Revision, saved: bool) {
+        self.outbox.on_persisted(revision, saved);
+        for id in std::mem::take(&mut self.awaiting_save) {
+            let Some(master) = fleet.masters.get(id) else { continue };
+            self.touch_master(id);
+            master.replicas.iter().for_each(|replica| self.touch(Entity::Replica(*replica)));
+            master.peers.iter().for_each(|peer| self.touch(Entity::Peer(*peer)));
+            let unsettled = [master.ballot.revision, master.config_revision]
+                .iter()
+                .any(|at| !self.outbox.is_durable(*at));
+            if unsettled {
+                self.awaiting_save.insert(id);
+            }
+        }
+    }
+
+    /// Logs a line that is no event.
+    pub fn log(&mut self, level: Level, text: String) {
+        self.outbox.push(Action::Log(level, text));
+    }
+
+    /// Logs and publishes a message that concerns no instance.
+    pub fn publish(&mut self, level: Level, name: &'static str, payload: String) {
+        self.outbox.push(Action::Publish(Notice::new(level, name, payload)));
+    }
+}

@@ -1,0 +1,145 @@
+//! Promoting the chosen replica, and what follows the moment it reports to be a master (spec 2 §9.4, §9.5).
+
+use std::time::Duration;
+
+use super::{Failover, abort, elect};
+use crate::engine::block::send_block;
+use crate::engine::cx::Cx;
+use crate::engine::fleet::Fleet;
+use crate::engine::notice::Level;
+use crate::engine::replica::Outcome;
+use crate::engine::tag::Entity;
+use crate::engine::{probe, script_event};
+use crate::model::{Instant, MasterId, ReplicaId, Revision};
+
+/// A candidate that can't be reached, or does not answer, is given this long before another is tried.
+const PATIENCE: Duration = Duration::from_millis(1_000);
+
+/// Sends SLAVEOF NO ONE once, reads what became of it, and turns to the next candidate if need be; when to look again.
+pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
+    let now = cx.mono();
+    let Failover::Promoting { candidate, since, chosen_at, sent, .. } = fleet.masters[id].failover else {
+        return None;
+    };
+    let deadline = since + fleet.masters[id].settings.failover_timeout;
+    if now > deadline {
+        abort(fleet, cx, id, "-failover-abort-slave-timeout");
+        return None;
+    }
+    let give_up = deadline + Duration::from_nanos(1);
+    if !sent {
+        if send_block(fleet, cx, candidate, None) {
+            if let Failover::Promoting { sent, chosen_at, .. } = &mut fleet.masters[id].failover {
+                (*sent, *chosen_at) = (true, now);
+            }
+            fleet.announce(
+                cx,
+                Level::Notice,
+                "+failover-state-wait-promotion",
+                Entity::Replica(candidate),
+                "",
+            );
+            return None;
+        }
+        let due = chosen_at + PATIENCE;
+        return if now < due {
+            Some(due.min(give_up))
+        } else {
+            next_candidate(fleet, cx, id, "it is not connected", give_up)
+        };
+    }
+    let outcome = fleet.replicas[candidate].block.as_ref().map(|block| block.outcome.clone());
+    match outcome {
+        Some(Outcome::Failed(reason)) => next_candidate(fleet, cx, id, &reason, give_up),
+        Some(Outcome::Pending) if now >= chosen_at + PATIENCE => {
+            next_candidate(fleet, cx, id, "it does not answer", give_up)
+        }
+        Some(Outcome::Pending) => Some((chosen_at + PATIENCE).min(give_up)),
+        // Accepted: its INFO is asked for again and again until it says `role:master`.
+        _ if fleet.replicas[candidate].instance.s_down => {
+            next_candidate(fleet, cx, id, "it went down", give_up)
+        }
+        _ => Some(give_up),
+    }
+}
+
+/// Turns to another replica, if there is another; else stays with this one until failover-timeout, sending anew after a failure.
+fn next_candidate(
+    fleet: &mut Fleet,
+    cx: &mut Cx,
+    id: MasterId,
+    reason: &str,
+    give_up: Instant,
+) -> Option<Instant> {
+    let now = cx.mono();
+    let Failover::Promoting { epoch, candidate, forced, refused, .. } = fleet.masters[id].failover.clone()
+    else {
+        return None;
+    };
+    let untried = |replica: &ReplicaId| *replica != candidate && !refused.contains(replica);
+    let alternative = super::eligible_replicas(fleet, cx, id).into_iter().any(|replica| untried(&replica));
+    let name = fleet.replicas[candidate].instance.name.clone();
+    if alternative {
+        cx.log(Level::Warning, format!("Replica {name} could not be promoted: {reason}. Trying another one"));
+        fleet.replicas[candidate].block = None;
+        let mut refused = refused;
+        refused.push(candidate);
+        fleet.masters[id].failover = Failover::Selecting { epoch, since: now, forced, refused };
+        return None;
+    }
+    let pending =
+        fleet.replicas[candidate].block.as_ref().is_some_and(|block| block.outcome == Outcome::Pending);
+    let connected = fleet.links[fleet.replicas[candidate].instance.link].command.is_up();
+    if let Failover::Promoting { chosen_at, sent, .. } = &mut fleet.masters[id].failover {
+        let again = *chosen_at + PATIENCE;
+        if now < again {
+            return Some(again.min(give_up));
+        }
+        *chosen_at = now;
+        // A block that was refused or lost is sent anew; one that is merely slow is left alone.
+        *sent = pending && connected;
+    }
+    cx.log(
+        Level::Warning,
+        format!("Replica {name} could not be promoted: {reason}. There is no other, trying again"),
+    );
+    Some((now + PATIENCE).min(give_up))
+}
+
+/// The candidate reports `role:master` (spec 2 §9.5). From here on clients are sent to it, and nothing aborts the failover.
+pub fn on_promoted(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
+    let now = cx.mono();
+    let Failover::Promoting { epoch, candidate, forced, sent: true, .. } = fleet.masters[id].failover else {
+        return;
+    };
+    let master = &mut fleet.masters[id];
+    master.config_epoch = epoch;
+    master.failover = Failover::Reconfiguring { promoted: candidate, since: now, forced };
+    let old = master.instance.address.clone();
+    let revision = cx.ledger.record_master(id);
+    master_waits(fleet, cx, id, revision);
+    // The save is attempted before anything is announced; should it fail, our vote for this epoch is on disk all the same, so that
+    // the epoch can't be used for another address, and clients are better served than kept waiting.
+    fleet.announce_behind(cx, revision, (Level::Warning, "+promoted-slave"), Entity::Replica(candidate), "");
+    if cx.globals.simulate.after_promotion {
+        elect::crash_behind(cx, revision);
+    }
+    fleet.announce_behind(
+        cx,
+        revision,
+        (Level::Warning, "+failover-state-reconf-slaves"),
+        Entity::Master(id),
+        "",
+    );
+    fleet.publish_address_behind(id, revision, cx);
+    let new = fleet.replicas[candidate].instance.address.clone();
+    script_event::reconfigured(fleet, cx, id, "leader", &old, &new);
+    probe::hurry_hello(fleet, cx, id);
+    cx.touch_master(id);
+}
+
+/// Gossip about the new configuration waits until it is saved (spec 2 §14.4 rule 4).
+fn master_waits(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, revision: Revision) {
+    fleet.masters[id].config_revision = revision;
+    cx.await_save(id);
+}

@@ -1,0 +1,97 @@
+//! Re-pointing the other replicas, parallel-syncs at a time, and the end of a failover (spec 2 §9.6, §9.7).
+
+use std::time::Duration;
+
+use super::{Failover, switch};
+use crate::engine::block::send_block;
+use crate::engine::cx::Cx;
+use crate::engine::fleet::Fleet;
+use crate::engine::notice::Level;
+use crate::engine::replica::{Outcome, Reconf};
+use crate::engine::tag::Entity;
+use crate::model::{Instant, MasterId, ReplicaId};
+
+/// Re-points as many replicas as may be, ends the failover when none is left; when to look again.
+pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
+    let now = cx.mono();
+    let Failover::Reconfiguring { promoted, since, .. } = fleet.masters[id].failover else { return None };
+    let sent_due = give_up_on_silent(fleet, cx, id);
+    send_next(fleet, cx, id, promoted);
+    let deadline = since + fleet.masters[id].settings.failover_timeout;
+    // Differs: the reference waits for a dead promoted replica for ever (spec 2 §9.7). Switching to it lets it be failed over in turn.
+    let promoted_is_dead = fleet.replicas[promoted].instance.s_down;
+    let timed_out = now > deadline;
+    if timed_out {
+        fleet.announce(cx, Level::Warning, "+failover-end-for-timeout", Entity::Master(id), "");
+    }
+    if timed_out || promoted_is_dead || remaining(fleet, id, promoted) == 0 {
+        fleet.announce(cx, Level::Warning, "+failover-end", Entity::Master(id), "");
+        switch::switch_to_promoted(fleet, cx, id, promoted);
+        return None;
+    }
+    sent_due.into_iter().chain([deadline + Duration::from_nanos(1)]).min()
+}
+
+/// Replicas that still have to be brought to the new master: neither done nor down.
+fn remaining(fleet: &Fleet, id: MasterId, promoted: ReplicaId) -> usize {
+    let replicas = fleet.masters[id]
+        .replicas
+        .iter()
+        .filter(|replica| **replica != promoted)
+        .map(|id| &fleet.replicas[*id]);
+    replicas.filter(|replica| replica.reconf != Some(Reconf::Done) && !replica.instance.s_down).count()
+}
+
+/// A replica that made no progress, or refused, no longer counts: it must not keep the others waiting. When the next one is due.
+///
+/// Differs: with parallel-syncs 1 the reference's time-out never comes, and a mute replica blocks all others (spec 2 §9.6).
+fn give_up_on_silent(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
+    let now = cx.mono();
+    let timeout = cx.globals.tunables.replica_reconf_timeout;
+    let mut next = None;
+    for replica_id in fleet.masters[id].replicas.clone() {
+        let replica = &mut fleet.replicas[replica_id];
+        let Some(Reconf::Sent { at }) = replica.reconf else { continue };
+        let due = at + timeout;
+        match replica.block.as_ref().map(|block| &block.outcome) {
+            // The connection broke before the reply: once it is back the command is sent again.
+            Some(Outcome::Failed(reason)) if reason.starts_with("connection lost") && now <= due => {
+                replica.reconf = None;
+                replica.block = None;
+            }
+            Some(Outcome::Failed(_)) => replica.reconf = Some(Reconf::Done),
+            _ if now > due => {
+                replica.reconf = Some(Reconf::Done);
+                fleet.announce(
+                    cx,
+                    Level::Notice,
+                    "-slave-reconf-sent-timeout",
+                    Entity::Replica(replica_id),
+                    "",
+                );
+            }
+            _ => next = Some(next.map_or(due, |at: Instant| at.min(due)) + Duration::from_nanos(1)),
+        }
+    }
+    next
+}
+
+fn send_next(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, promoted: ReplicaId) {
+    let now = cx.mono();
+    let address = &fleet.replicas[promoted].instance.address;
+    let target = (address.shown_host(cx.globals.announce_hostnames()), address.port);
+    let replicas = fleet.masters[id].replicas.clone();
+    let limit = usize::try_from(fleet.masters[id].settings.parallel_syncs).unwrap_or(0);
+    let mut in_progress = replicas.iter().filter(|id| fleet.replicas[**id].reconf_in_progress()).count();
+    for replica in replicas.into_iter().filter(|replica| *replica != promoted) {
+        if in_progress >= limit {
+            return;
+        }
+        if fleet.replicas[replica].reconf.is_some() || !send_block(fleet, cx, replica, Some(target.clone())) {
+            continue;
+        }
+        fleet.replicas[replica].reconf = Some(Reconf::Sent { at: now });
+        fleet.announce(cx, Level::Notice, "+slave-reconf-sent", Entity::Replica(replica), "");
+        in_progress += 1;
+    }
+}

@@ -1,0 +1,118 @@
+//! A master gets another address: by our own failover, by a newer configuration of a peer, or not at all (a reset). Spec 2 §9.8.
+
+use super::Failover;
+use crate::engine::cx::Cx;
+use crate::engine::fleet::Fleet;
+use crate::engine::notice::{Level, Notice};
+use crate::engine::peer::AskState;
+use crate::engine::tag::Entity;
+use crate::engine::{action::Action, election, instance::InfoState, probe, script_event};
+use crate::model::{Address, Epoch, MasterId, PeerId, ReplicaId};
+use crate::wire::Role;
+
+/// A configuration that a peer announced.
+pub struct NewAddress {
+    /// Who announced it.
+    pub peer: PeerId,
+    /// Where the master is now.
+    pub address: Address,
+    /// The epoch of that configuration, greater than ours.
+    pub epoch: Epoch,
+}
+
+/// The end of our own failover: the promoted replica becomes the master.
+pub fn switch_to_promoted(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, promoted: ReplicaId) {
+    let address = fleet.replicas[promoted].instance.address.clone();
+    announce_switch(fleet, cx, id, &address);
+    change_address(fleet, cx, id, address);
+}
+
+/// A peer announced a newer configuration (spec 2 §6.3 step 6): adopted at once, whatever our own state is.
+pub fn adopt(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, new: NewAddress) {
+    // A configuration is never newer than the epochs that were heard of.
+    election::observe_epoch(cx, new.epoch);
+    let master = &mut fleet.masters[id];
+    master.config_epoch = new.epoch;
+    let old = master.instance.address.clone();
+    if old.same_as(&new.address) {
+        // Our own failover may just have named the same address; its end will record it.
+        cx.ledger.record_master(id);
+        return;
+    }
+    fleet.announce(cx, Level::Warning, "+config-update-from", Entity::Peer(new.peer), "");
+    announce_switch(fleet, cx, id, &new.address);
+    change_address(fleet, cx, id, new.address.clone());
+    script_event::reconfigured(fleet, cx, id, "observer", &old, &new.address);
+}
+
+/// `+switch-master <name> <old ip> <old port> <new ip> <new port>`
+fn announce_switch(fleet: &Fleet, cx: &mut Cx, id: MasterId, new: &Address) {
+    let names = cx.globals.announce_hostnames();
+    let master = &fleet.masters[id];
+    let place = |address: &Address| format!("{} {}", address.shown_host(names), address.port);
+    let payload = format!("{} {} {}", master.name, place(&master.instance.address), place(new));
+    let notice = Notice::new(Level::Warning, "+switch-master", payload);
+    fleet.notify(cx, &notice, Some(master));
+    cx.outbox.push(Action::Publish(notice));
+}
+
+fn change_address(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, address: Address) {
+    let old = fleet.masters[id].instance.address.clone();
+    let known = fleet.masters[id].replicas.iter().map(|id| fleet.replicas[*id].instance.address.clone());
+    let mut replicas: Vec<Address> = known.filter(|known| !known.same_as(&address)).collect();
+    replicas.retain(|known| !known.same_as(&old));
+    if !old.same_as(&address) {
+        replicas.push(old.clone());
+    }
+    reset_state(fleet, cx, id);
+    let master = &mut fleet.masters[id];
+    master.instance.address = address;
+    master.instance.s_down_at = None;
+    master.o_down_at = None;
+    master.address_generation += 1;
+    for peer in master.peers.clone() {
+        fleet.peers[peer].ask = AskState::default();
+    }
+    for known in replicas {
+        let replica = fleet.add_replica(id, known, cx);
+        fleet.replicas[replica].former_master = fleet.replicas[replica].instance.address.same_as(&old);
+        fleet.announce(cx, Level::Notice, "+slave", Entity::Replica(replica), "");
+    }
+    cx.ledger.record_master(id);
+    fleet.publish_address(id, cx);
+    probe::hurry_hello(fleet, cx, id);
+}
+
+/// SENTINEL RESET: forgets replicas and peers, and every verdict (spec 3 §3.4.12). Not recorded: the file follows with the next change.
+pub fn reset_master(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
+    for peer in fleet.masters[id].peers.clone() {
+        fleet.remove_peer(peer, cx);
+    }
+    reset_state(fleet, cx, id);
+    fleet.announce(cx, Level::Warning, "+reset-master", Entity::Master(id), "");
+}
+
+fn reset_state(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
+    let now = cx.mono();
+    for replica in fleet.masters[id].replicas.clone() {
+        fleet.remove_replica(replica, cx);
+    }
+    let link = fleet.masters[id].instance.link;
+    fleet.reset_link(link, cx);
+    fleet.links[link].restart_clocks(now);
+    let master = &mut fleet.masters[id];
+    master.instance.s_down = false;
+    master.instance.script_kill_sent = false;
+    master.instance.run_id = None;
+    master.instance.hello_now = true;
+    master.o_down = false;
+    master.rebooted_at = None;
+    master.ballot.leader = None;
+    master.failover = Failover::Idle;
+    master.failover_started_at = None;
+    master.eligible_since = None;
+    // Compat: text and age of the last INFO stay for INFO-CACHE; a fresh one is asked for as soon as the link is up.
+    master.info =
+        InfoState { at: master.info.at, text: master.info.text.take(), ..InfoState::new(Role::Master, now) };
+    cx.touch_master(id);
+}

@@ -1,0 +1,382 @@
+//! All masters, replicas, peers and links, and the indexes over them. Keeps them consistent, decides nothing.
+//!
+//! Invariant: every replica and peer is listed by its master, every instance is an owner of its link (asserted in `audit`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::action::{Action, Target};
+use super::cx::Cx;
+use super::failover::Failover;
+use super::globals::{Credentials, Globals};
+use super::instance::{InfoState, Instance};
+use super::link::Link;
+use super::master::{Ballot, Master};
+use super::notice::{Level, Notice};
+use super::peer::{AskState, Peer};
+use super::replica::Replica;
+use super::slab::Slab;
+use super::tag::Entity;
+use crate::conf::{KnownPeer, MasterSettings};
+use crate::model::{Address, LinkId, MasterId, MasterName, PeerId, ReplicaId, Revision, RunId};
+use crate::wire::Role;
+
+/// See the module.
+#[derive(Clone, Default)]
+pub struct Fleet {
+    /// Masters.
+    pub masters: Slab<MasterId, Master>,
+    /// Replicas of all masters.
+    pub replicas: Slab<ReplicaId, Replica>,
+    /// Peers of all masters.
+    pub peers: Slab<PeerId, Peer>,
+    /// Connection pairs.
+    pub links: Slab<LinkId, Link>,
+    by_name: BTreeMap<MasterName, MasterId>,
+    by_run_id: BTreeMap<RunId, Vec<PeerId>>,
+}
+
+impl Fleet {
+    /// The master of that name.
+    pub fn find(&self, name: &str) -> Option<MasterId> {
+        self.by_name.get(name).copied()
+    }
+
+    /// All masters, by name.
+    pub fn masters_by_name(&self) -> impl Iterator<Item = &Master> {
+        self.by_name.values().map(|id| &self.masters[*id])
+    }
+
+    /// The first master (by name) at that address.
+    pub fn find_by_address(&self, address: &Address) -> Option<MasterId> {
+        self.masters_by_name().find(|master| master.instance.address.same_as(address)).map(|master| master.id)
+    }
+
+    /// The replica of a master at that address.
+    pub fn find_replica(&self, master: MasterId, address: &Address) -> Option<ReplicaId> {
+        let replicas = &self.masters[master].replicas;
+        replicas.iter().copied().find(|id| self.replicas[*id].instance.address.same_as(address))
+    }
+
+    /// The peer of a master with that run id.
+    pub fn find_peer(&self, master: MasterId, run_id: &RunId) -> Option<PeerId> {
+        let peers = self.by_run_id.get(run_id)?;
+        peers.iter().copied().find(|id| self.peers[*id].master == master)
+    }
+
+    /// The instances, under all masters, that are the Sentinel of that run id.
+    pub fn peers_by_run_id(&self, run_id: &RunId) -> Vec<PeerId> {
+        self.by_run_id.get(run_id).cloned().unwrap_or_default()
+    }
+
+    /// The common part of any live instance.
+    pub fn instance(&self, entity: Entity) -> Option<&Instance> {
+        match entity {
+            Entity::Master(id) => self.masters.get(id).map(|master| &master.instance),
+            Entity::Replica(id) => self.replicas.get(id).map(|replica| &replica.instance),
+            Entity::Peer(id) => self.peers.get(id).map(|peer| &peer.instance),
+        }
+    }
+
+    /// The common part of any live instance.
+    pub fn instance_mut(&mut self, entity: Entity) -> Option<&mut Instance> {
+        match entity {
+            Entity::Master(id) => self.masters.get_mut(id).map(|master| &mut master.instance),
+            Entity::Replica(id) => self.replicas.get_mut(id).map(|replica| &mut replica.instance),
+            Entity::Peer(id) => self.peers.get_mut(id).map(|peer| &mut peer.instance),
+        }
+    }
+
+    /// The INFO side of a live master or replica.
+    pub fn info_mut(&mut self, entity: Entity) -> Option<&mut InfoState> {
+        match entity {
+            Entity::Master(id) => self.masters.get_mut(id).map(|master| &mut master.info),
+            Entity::Replica(id) => self.replicas.get_mut(id).map(|replica| &mut replica.info),
+            Entity::Peer(_) => None,
+        }
+    }
+
+    /// The master that a live instance belongs to (a master belongs to itself).
+    pub fn master_of(&self, entity: Entity) -> Option<MasterId> {
+        match entity {
+            Entity::Master(id) => self.masters.get(id).map(|master| master.id),
+            Entity::Replica(id) => self.replicas.get(id).map(|replica| replica.master),
+            Entity::Peer(id) => self.peers.get(id).map(|peer| peer.master),
+        }
+    }
+
+    /// How event texts name an instance: `<type> <name> <ip> <port>[ @ <master> <ip> <port>]` (spec 2 §11).
+    pub fn describe(&self, entity: Entity, globals: &Globals) -> String {
+        let names = globals.announce_hostnames();
+        let place =
+            |instance: &Instance| format!("{} {}", instance.address.shown_host(names), instance.address.port);
+        let own = |kind: &str, instance: &Instance| format!("{kind} {} {}", instance.name, place(instance));
+        let with_master = |text: String, master: MasterId| {
+            let master = &self.masters[master];
+            format!("{text} @ {} {}", master.name, place(&master.instance))
+        };
+        match entity {
+            Entity::Master(id) => own("master", &self.masters[id].instance),
+            Entity::Replica(id) => {
+                with_master(own("slave", &self.replicas[id].instance), self.replicas[id].master)
+            }
+            Entity::Peer(id) => with_master(own("sentinel", &self.peers[id].instance), self.peers[id].master),
+        }
+    }
+
+    /// Where clients are to be sent: the promoted replica once its promotion is confirmed, else the master (spec 3 §3.4.6).
+    pub fn current_address(&self, id: MasterId) -> &Address {
+        let master = &self.masters[id];
+        match master.failover {
+            Failover::Reconfiguring { promoted, .. } => &self.replicas[promoted].instance.address,
+            _ => &master.instance.address,
+        }
+    }
+
+    /// A master as it is written to disk. While replicas are re-pointed the file already names the new master, and lists the old
+    /// one as a replica, so that a crash at any point reloads a consistent picture (spec 1 §5.4).
+    pub fn to_persist(&self, id: MasterId, globals: &Globals) -> MasterSettings {
+        let names = globals.announce_hostnames();
+        let master = &self.masters[id];
+        let place = |address: &Address| (address.shown_host(names), address.port);
+        let current = self.current_address(id);
+        let mut settings = master.settings.clone();
+        (settings.host, settings.port) = place(current);
+        settings.config_epoch = master.config_epoch;
+        settings.leader_epoch = master.ballot.epoch;
+        let addresses = master.replicas.iter().map(|id| &self.replicas[*id].instance.address);
+        let swapped =
+            addresses.map(|address| if address == current { &master.instance.address } else { address });
+        settings.replicas = swapped.map(place).collect();
+        let peers = master.peers.iter().map(|id| &self.peers[*id]);
+        settings.peers = peers
+            .map(|peer| {
+                let (host, port) = place(&peer.instance.address);
+                KnownPeer { run_id: peer.run_id().clone(), host, port }
+            })
+            .collect();
+        settings
+    }
+
+    /// Adds a master with what its settings know of replicas and peers.
+    pub fn add_master(&mut self, settings: MasterSettings, cx: &mut Cx) -> MasterId {
+        let now = cx.mono();
+        let address = Address::new(settings.host.clone(), settings.port);
+        let name = settings.name.clone();
+        let link = self.links.insert_with(|_| Link::new(true, now));
+        let (replicas, peers) = (settings.replicas.clone(), settings.peers.clone());
+        let id = self.masters.insert_with(|id| Master {
+            id,
+            name: name.clone(),
+            instance: Instance::new(name.to_string(), address.clone(), None, link),
+            info: InfoState::new(Role::Master, now),
+            replicas: Vec::new(),
+            peers: Vec::new(),
+            o_down: false,
+            o_down_at: None,
+            rebooted_at: None,
+            config_epoch: settings.config_epoch,
+            ballot: Ballot { leader: None, epoch: settings.leader_epoch, revision: Revision::default() },
+            failover: Failover::Idle,
+            failover_started_at: None,
+            delay_logged_for: None,
+            eligible_since: None,
+            config_revision: Revision::default(),
+            address_generation: 0,
+            settings,
+        });
+        self.by_name.insert(name, id);
+        self.links[link].owners.push(Entity::Master(id));
+        cx.touch_master(id);
+        cx.touch_link(link);
+        resolve_if_needed(&address, cx);
+        for (host, port) in replicas {
+            let address = Address::new(host, port);
+            if self.find_replica(id, &address).is_none() {
+                self.add_replica(id, address, cx);
+            }
+        }
+        for known in peers {
+            if known.run_id != cx.globals.my_id && self.find_peer(id, &known.run_id).is_none() {
+                self.add_peer(id, known.run_id, Address::new(known.host, known.port), cx);
+            }
+        }
+        self.publish_address(id, cx);
+        id
+    }
+
+    /// Adds a replica.
+    pub fn add_replica(&mut self, master: MasterId, address: Address, cx: &mut Cx) -> ReplicaId {
+        let now = cx.mono();
+        let name = address.instance_name(cx.globals.announce_hostnames());
+        resolve_if_needed(&address, cx);
+        let link = self.links.insert_with(|_| Link::new(true, now));
+        let instance = Instance::new(name, address, None, link);
+        let id = self.replicas.insert_with(|id| Replica::new(id, master, instance, now));
+        self.links[link].owners.push(Entity::Replica(id));
+        self.masters[master].replicas.push(id);
+        cx.touch(Entity::Replica(id));
+        cx.touch_link(link);
+        id
+    }
+
+    /// Adds a peer; if that Sentinel is known for another master, the two share the link (spec 2 §1.6).
+    pub fn add_peer(&mut self, master: MasterId, run_id: RunId, address: Address, cx: &mut Cx) -> PeerId {
+        let now = cx.mono();
+        let shared = self
+            .by_run_id
+            .get(&run_id)
+            .and_then(|peers| peers.first())
+            .map(|id| self.peers[*id].instance.link);
+        let link = shared.unwrap_or_else(|| self.links.insert_with(|_| Link::new(false, now)));
+        resolve_if_needed(&address, cx);
+        let instance = Instance::new(run_id.to_string(), address, Some(run_id.clone()), link);
+        let id = self.peers.insert_with(|_| Peer {
+            master,
+            instance,
+            hello_at: now,
+            confirmed: None,
+            ask: AskState::default(),
+        });
+        self.links[link].owners.push(Entity::Peer(id));
+        self.masters[master].peers.push(id);
+        self.by_run_id.entry(run_id).or_default().push(id);
+        cx.touch(Entity::Peer(id));
+        cx.touch_link(link);
+        id
+    }
+
+    /// Forgets a replica and closes its connections.
+    pub fn remove_replica(&mut self, id: ReplicaId, cx: &mut Cx) {
+        let Some(replica) = self.replicas.remove(id) else { return };
+        if let Some(master) = self.masters.get_mut(replica.master) {
+            master.replicas.retain(|other| *other != id);
+        }
+        self.release_link(replica.instance.link, Entity::Replica(id), cx);
+    }
+
+    /// Forgets a peer for its master; the connection closes with its last owner.
+    pub fn remove_peer(&mut self, id: PeerId, cx: &mut Cx) {
+        let Some(peer) = self.peers.remove(id) else { return };
+        if let Some(master) = self.masters.get_mut(peer.master) {
+            master.peers.retain(|other| *other != id);
+        }
+        if let Some(peers) = self.by_run_id.get_mut(peer.run_id()) {
+            peers.retain(|other| *other != id);
+            if peers.is_empty() {
+                self.by_run_id.remove(peer.run_id());
+            }
+        }
+        self.release_link(peer.instance.link, Entity::Peer(id), cx);
+    }
+
+    /// Forgets a master with everything it has.
+    pub fn remove_master(&mut self, id: MasterId, cx: &mut Cx) {
+        for replica in self.masters[id].replicas.clone() {
+            self.remove_replica(replica, cx);
+        }
+        for peer in self.masters[id].peers.clone() {
+            self.remove_peer(peer, cx);
+        }
+        let master = self.masters.remove(id).expect("the id was just used");
+        self.by_name.remove(master.name.as_str());
+        self.release_link(master.instance.link, Entity::Master(id), cx);
+        cx.outbox.push(Action::SetAddress(master.name, None));
+    }
+
+    /// Gives an instance's link new, closed connections: its address or its password changed.
+    pub fn reset_link(&mut self, id: LinkId, cx: &mut Cx) {
+        for conn in self.links[id].close(id) {
+            cx.outbox.push(Action::Disconnect(conn));
+        }
+        cx.touch_link(id);
+    }
+
+    /// Tells the directory where clients are to be sent now.
+    pub fn publish_address(&self, id: MasterId, cx: &mut Cx) {
+        self.publish_address_behind(id, Revision::default(), cx);
+    }
+
+    /// As `publish_address`, behind the attempt to save `revision`.
+    pub fn publish_address_behind(&self, id: MasterId, revision: Revision, cx: &mut Cx) {
+        let address = self.current_address(id);
+        let place = (address.shown_host(cx.globals.announce_hostnames()), address.port);
+        cx.outbox.behind(revision, Action::SetAddress(self.masters[id].name.clone(), Some(place)));
+    }
+
+    /// Where a link connects to.
+    pub fn target(&self, id: LinkId) -> Option<Target> {
+        let address = &self.instance(*self.links[id].owners.first()?)?.address;
+        let target = Target { host: address.host.clone(), ip: address.ip, port: address.port };
+        (target.port != 0).then_some(target)
+    }
+
+    /// User and password for a link.
+    pub fn credentials(&self, id: LinkId, globals: &Globals) -> Option<Credentials> {
+        match *self.links[id].owners.first()? {
+            Entity::Peer(_) => globals.peer_credentials(),
+            entity => self.masters[self.master_of(entity)?].credentials(),
+        }
+    }
+
+    /// The name a command has for an instance. Differs: commands to peers are never renamed; the reference renames them too,
+    /// which cuts it off from its peers (spec 2 §3.7).
+    pub fn renamed(&self, entity: Entity, word: &str) -> Option<Arc<str>> {
+        match entity {
+            Entity::Peer(_) => None,
+            entity => self.masters[self.master_of(entity)?].renamed(word),
+        }
+    }
+
+    /// Logs and publishes a message about an instance, and queues its notification script if it is a warning (spec 2 §10.1, §11).
+    pub fn announce(&self, cx: &mut Cx, level: Level, name: &'static str, entity: Entity, suffix: &str) {
+        let notice = self.notice(cx, level, name, entity, suffix);
+        cx.outbox.push(Action::Publish(notice));
+    }
+
+    /// As `announce`, but behind the attempt to save `revision`, so that the log tells of the save first.
+    pub fn announce_behind(
+        &self,
+        cx: &mut Cx,
+        revision: Revision,
+        event: (Level, &'static str),
+        entity: Entity,
+        suffix: &str,
+    ) {
+        let notice = self.notice(cx, event.0, event.1, entity, suffix);
+        cx.outbox.behind(revision, Action::Publish(notice));
+    }
+
+    fn notice(&self, cx: &mut Cx, level: Level, name: &'static str, entity: Entity, suffix: &str) -> Notice {
+        let notice = Notice::new(level, name, self.describe(entity, &cx.globals) + suffix);
+        let master = self.master_of(entity).map(|id| &self.masters[id]);
+        self.notify(cx, &notice, master);
+        notice
+    }
+
+    /// Queues the notification script for a warning about a master or what belongs to it.
+    pub fn notify(&self, cx: &mut Cx, notice: &Notice, master: Option<&Master>) {
+        let script = master.and_then(|master| master.settings.notification_script.clone());
+        if let (Level::Warning, Some(script)) = (notice.level, script) {
+            let now = cx.mono();
+            cx.scripts.push(vec![script, notice.name.to_owned(), notice.payload.clone()], now);
+        }
+    }
+
+    fn release_link(&mut self, id: LinkId, owner: Entity, cx: &mut Cx) {
+        self.links[id].owners.retain(|other| *other != owner);
+        if self.links[id].owners.is_empty() {
+            for conn in self.links[id].close(id) {
+                cx.outbox.push(Action::Disconnect(conn));
+            }
+            self.links.remove(id);
+        }
+    }
+}
+
+/// Has a host name looked up, so that addresses can be compared and shown; connecting looks it up by itself again.
+fn resolve_if_needed(address: &Address, cx: &mut Cx) {
+    if address.ip.is_none() && cx.globals.settings.resolve_hostnames {
+        cx.outbox.push(Action::Resolve(address.host.clone()));
+    }
+}

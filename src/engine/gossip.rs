@@ -1,0 +1,130 @@
+//! Absorbs a hello: peers, epochs, newer configurations (spec 2 §6.3). The hottest path: it changes nothing when it learns nothing.
+
+use super::cx::Cx;
+use super::failover::{self, NewAddress};
+use super::fleet::Fleet;
+use super::notice::Level;
+use super::tag::Entity;
+use super::{election, health};
+use crate::model::{Address, MasterId, PeerId};
+use crate::wire::Hello;
+
+/// A hello arrived, on a subscription or by PUBLISH.
+///
+/// Differs: a message with our own id is dropped on both ways; the reference would add itself as a peer (spec 2 §6.3).
+pub fn on_hello(fleet: &mut Fleet, cx: &mut Cx, hello: &Hello) {
+    if hello.run_id == cx.globals.my_id {
+        return;
+    }
+    let Some(master) = fleet.find(hello.master_name.as_str()) else { return };
+    let peer = match fleet.find_peer(master, &hello.run_id) {
+        Some(peer) if is_at(fleet, peer, hello) => Some(peer),
+        _ => introduce(fleet, cx, master, hello),
+    };
+    if election::observe_epoch(cx, hello.current_epoch).is_some() {
+        cx.publish(Level::Warning, "+new-epoch", hello.current_epoch.to_string());
+    }
+    let Some(peer) = peer else { return };
+    learn_configuration(fleet, cx, master, peer, hello);
+    if let Some(peer) = fleet.peers.get_mut(peer) {
+        peer.hello_at = cx.mono();
+    }
+}
+
+fn is_at(fleet: &Fleet, peer: PeerId, hello: &Hello) -> bool {
+    let address = &fleet.peers[peer].instance.address;
+    address.port == hello.port
+        && (address.host == hello.host || address.same_as(&Address::new(hello.host.clone(), hello.port)))
+}
+
+/// A peer unknown so far, or at another address (spec 2 §6.3 steps 3 and 4).
+fn introduce(fleet: &mut Fleet, cx: &mut Cx, master: MasterId, hello: &Hello) -> Option<PeerId> {
+    let address = Address::new(hello.host.clone(), hello.port);
+    if address.ip.is_none() && !cx.globals.settings.resolve_hostnames {
+        cx.log(Level::Warning, format!("Failed to resolve hostname '{}'", hello.host));
+        return None;
+    }
+    cx.ledger.record_master(master);
+    if let Some(known) = fleet.find_peer(master, &hello.run_id) {
+        move_peer(fleet, cx, master, known, &address);
+        return Some(known);
+    }
+    evict_namesake(fleet, cx, master, &address);
+    let peer = fleet.add_peer(master, hello.run_id.clone(), address, cx);
+    fleet.announce(cx, Level::Notice, "+sentinel", Entity::Peer(peer), "");
+    if fleet.masters[master].instance.s_down {
+        health::hurry_questions(fleet, master);
+        cx.touch_master(master);
+    }
+    Some(peer)
+}
+
+/// The same Sentinel at another address: it moved under all masters.
+fn move_peer(fleet: &mut Fleet, cx: &mut Cx, master: MasterId, known: PeerId, address: &Address) {
+    let run_id = fleet.peers[known].run_id().clone();
+    let suffix = format!(
+        " ip {} port {} for {run_id}",
+        address.shown_host(cx.globals.announce_hostnames()),
+        address.port
+    );
+    fleet.announce(cx, Level::Notice, "+sentinel-address-switch", Entity::Master(master), &suffix);
+    let all = fleet.peers_by_run_id(&run_id);
+    for peer in &all {
+        let peer = &mut fleet.peers[*peer];
+        peer.instance.address = address.clone();
+        cx.ledger.record_master(peer.master);
+    }
+    let link = fleet.peers[known].instance.link;
+    fleet.reset_link(link, cx);
+    fleet.links[link].restart_clocks(cx.mono());
+    if all.len() > 1 {
+        let suffix = format!(" {} additional matching instances", all.len() - 1);
+        fleet.announce(cx, Level::Notice, "+sentinel-address-update", Entity::Peer(known), &suffix);
+    }
+}
+
+/// Another Sentinel used to be at this address: it is gone, under all masters.
+fn evict_namesake(fleet: &mut Fleet, cx: &mut Cx, master: MasterId, address: &Address) {
+    let peers = &fleet.masters[master].peers;
+    let Some(old) = peers.iter().copied().find(|peer| fleet.peers[*peer].instance.address.same_as(address))
+    else {
+        return;
+    };
+    fleet.announce(cx, Level::Notice, "+sentinel-invalid-addr", Entity::Peer(old), "");
+    let run_id = fleet.peers[old].run_id().clone();
+    for peer in fleet.peers_by_run_id(&run_id) {
+        cx.ledger.record_master(fleet.peers[peer].master);
+        cx.touch_master(fleet.peers[peer].master);
+        fleet.remove_peer(peer, cx);
+    }
+}
+
+/// What the peer holds for the master's configuration: a newer one is ours from now on (spec 2 §6.3 step 6).
+fn learn_configuration(fleet: &mut Fleet, cx: &mut Cx, master: MasterId, peer: PeerId, hello: &Hello) {
+    let now = cx.mono();
+    let state = &mut fleet.peers[peer];
+    let unchanged = state.confirmed.as_ref().is_some_and(|(epoch, address, _)| {
+        *epoch == hello.config_epoch && address.port == hello.master_port && address.host == hello.master_host
+    });
+    match &mut state.confirmed {
+        Some((_, _, at)) if unchanged => *at = now,
+        confirmed => {
+            let address = Address::new(hello.master_host.clone(), hello.master_port);
+            *confirmed = Some((hello.config_epoch, address, now));
+        }
+    }
+    if hello.config_epoch <= fleet.masters[master].config_epoch {
+        return;
+    }
+    let mut address = Address::new(hello.master_host.clone(), hello.master_port);
+    // Differs: an address that we can't use changes nothing. The reference takes the epoch without the address, and from then on
+    // spreads the old address under the new epoch (spec 2 §6.3).
+    if address.ip.is_none() && !cx.globals.settings.resolve_hostnames {
+        cx.log(Level::Warning, format!("Failed to resolve hostname '{}'", hello.master_host));
+        return;
+    }
+    if let Some(replica) = fleet.find_replica(master, &address) {
+        address.ip = address.ip.or(fleet.replicas[replica].instance.address.ip);
+    }
+    failover::adopt(fleet, cx, master, NewAddress { peer, address, epoch: hello.config_epoch });
+}

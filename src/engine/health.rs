@@ -1,0 +1,112 @@
+//! Subjectively and objectively down (spec 2 §7.1, §7.2).
+
+use std::time::Duration;
+
+use super::cx::Cx;
+use super::fleet::Fleet;
+use super::link::{Link, send};
+use super::notice::Level;
+use super::tag::{Ask, Entity};
+use crate::model::{Instant, MasterId};
+use crate::wire::{Request, Role};
+
+/// Decides whether an instance is subjectively down; when the answer could next change by time alone.
+pub fn sdown_step(fleet: &mut Fleet, cx: &mut Cx, entity: Entity) -> Option<Instant> {
+    let now = cx.mono();
+    let master = &fleet.masters[fleet.master_of(entity)?];
+    let down_after = master.settings.down_after;
+    let instance = fleet.instance(entity)?;
+    let mut dues: Vec<Instant> =
+        silent_since(&fleet.links[instance.link]).map(|since| since + down_after).into_iter().collect();
+    if let Entity::Master(_) = entity {
+        if master.info.role == Role::Replica {
+            dues.push(master.info.role_since + down_after + cx.globals.tunables.info_period * 2);
+        }
+        if let (Some(at), Some(period)) = (master.rebooted_at, master.settings.reboot_down_after) {
+            dues.push(at + period);
+        }
+    }
+    let was_down = instance.s_down;
+    // Strictly more than down-after: one nanosecond is the least the clock knows.
+    let is_down = dues.iter().any(|due| now > *due);
+    if is_down != was_down {
+        set_sdown(fleet, cx, entity, is_down);
+    }
+    dues.into_iter().filter(|due| *due >= now).min().map(|due| due + Duration::from_nanos(1))
+}
+
+/// Since when a link gives no sign of life; `None` while it is healthy.
+fn silent_since(link: &Link) -> Option<Instant> {
+    match link.active_ping_at {
+        Some(sent) => Some(sent),
+        None => (!link.command.is_up()).then_some(link.available_at),
+    }
+}
+
+fn set_sdown(fleet: &mut Fleet, cx: &mut Cx, entity: Entity, down: bool) {
+    let now = cx.mono();
+    let Some(instance) = fleet.instance_mut(entity) else { return };
+    instance.s_down = down;
+    if down {
+        instance.s_down_at = Some(now);
+    } else {
+        instance.script_kill_sent = false;
+    }
+    let name = if down { "+sdown" } else { "-sdown" };
+    fleet.announce(cx, Level::Warning, name, entity, "");
+    let Some(master) = fleet.master_of(entity) else { return };
+    cx.touch_master(master);
+    if let (Entity::Master(id), true) = (entity, down) {
+        // What a failover will need to know is asked for while the peers are still being asked to agree.
+        super::probe::ask_all_info(fleet, cx, id);
+        hurry_questions(fleet, id);
+    }
+}
+
+/// Every peer is to be asked about the master at once.
+pub fn hurry_questions(fleet: &mut Fleet, id: MasterId) {
+    for peer in fleet.masters[id].peers.clone() {
+        fleet.peers[peer].ask.hurry();
+    }
+}
+
+/// Decides whether a master is objectively down: we and enough peers say so. Follows from facts alone.
+pub fn odown_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
+    let master = &fleet.masters[id];
+    let peers = master.peers.iter().filter(|peer| fleet.peers[**peer].ask.master_down).count();
+    let quorum = master.settings.quorum as usize;
+    let is_down = master.instance.s_down && 1 + peers >= quorum;
+    if is_down == master.o_down {
+        return;
+    }
+    let now = cx.mono();
+    let master = &mut fleet.masters[id];
+    master.o_down = is_down;
+    if is_down {
+        master.o_down_at = Some(now);
+        fleet.announce(
+            cx,
+            Level::Warning,
+            "+odown",
+            Entity::Master(id),
+            &format!(" #quorum {}/{quorum}", 1 + peers),
+        );
+        for replica in fleet.masters[id].replicas.clone() {
+            cx.touch(Entity::Replica(replica));
+        }
+    } else {
+        fleet.announce(cx, Level::Warning, "-odown", Entity::Master(id), "");
+    }
+}
+
+/// A PING was answered with BUSY: once per SDOWN the script that blocks the server is killed (spec 2 §4.3).
+pub fn kill_busy_script(fleet: &mut Fleet, cx: &mut Cx, entity: Entity) {
+    let Some(instance) = fleet.instance(entity) else { return };
+    let wanted = instance.s_down && !instance.script_kill_sent;
+    if wanted
+        && send(fleet, cx, entity, Ask::ScriptKill, Request::ScriptKill)
+        && let Some(instance) = fleet.instance_mut(entity)
+    {
+        instance.script_kill_sent = true;
+    }
+}

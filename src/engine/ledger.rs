@@ -1,0 +1,66 @@
+//! What must survive a crash: which records changed since the last `Persist`, and the revision that will contain them.
+
+use std::collections::BTreeSet;
+
+use super::fleet::Fleet;
+use super::globals::Globals;
+use crate::conf::{Change, Patch};
+use crate::model::{MasterId, MasterName, Revision};
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    emitted: Revision,
+    globals: bool,
+    masters: BTreeSet<MasterId>,
+    removed: Vec<MasterName>,
+    flush: bool,
+}
+
+impl Ledger {
+    /// The process-wide record changed.
+    pub fn record_globals(&mut self) -> Revision {
+        self.globals = true;
+        self.pending()
+    }
+
+    /// The record of a master changed, its replicas and peers included.
+    pub fn record_master(&mut self, id: MasterId) -> Revision {
+        self.masters.insert(id);
+        self.pending()
+    }
+
+    /// A master is no longer monitored.
+    pub fn record_removal(&mut self, id: MasterId, name: MasterName) -> Revision {
+        self.masters.remove(&id);
+        self.removed.push(name);
+        self.pending()
+    }
+
+    /// Nothing changed, but the file is to be written all the same.
+    pub fn record_flush(&mut self) -> Revision {
+        self.flush = true;
+        self.pending()
+    }
+
+    /// The changes of this turn, once.
+    pub fn take(&mut self, fleet: &Fleet, globals: &Globals) -> Option<(Revision, Patch)> {
+        if !(self.globals || self.flush) && self.masters.is_empty() && self.removed.is_empty() {
+            return None;
+        }
+        let mut changes: Vec<Change> = self.removed.drain(..).map(Change::RemoveMaster).collect();
+        if std::mem::take(&mut self.globals) {
+            changes.push(Change::Sentinel(Box::new(globals.to_persist())));
+        }
+        let masters = std::mem::take(&mut self.masters);
+        let records = masters.into_iter().filter(|id| fleet.masters.get(*id).is_some());
+        changes.extend(records.map(|id| Change::Master(Box::new(fleet.to_persist(id, globals)))));
+        self.flush = false;
+        self.emitted = self.pending();
+        Some((self.emitted, Patch { changes }))
+    }
+
+    fn pending(&self) -> Revision {
+        Revision(self.emitted.0 + 1)
+    }
+}

@@ -1,0 +1,440 @@
+//! A connection pair to one instance: when to connect, what to say first, when to PING, when silence means a dead connection.
+//!
+//! The health recorded here is the link's; the verdict (SDOWN) is each owner's, because down-after differs (`health`).
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::action::Action;
+use super::cx::Cx;
+use super::fleet::Fleet;
+use super::input::Endpoints;
+use super::tag::{Ask, ConnId, ConnKind, Entity, Tag};
+use super::wheel::Timer;
+use crate::model::{Instant, LinkId};
+use crate::wire::{PingReply, Request};
+
+/// The first wait between two connection attempts; doubles up to half the ping period.
+const FIRST_RETRY: Duration = Duration::from_millis(50);
+/// Unanswered requests per owner above which nothing periodic is sent (spec 2 §1.8).
+const MAX_PENDING: u64 = 100;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// The instances that use it: one, or the same Sentinel under several masters.
+    pub owners: Vec<Entity>,
+    /// Requests and replies.
+    pub command: Conn,
+    /// The subscription; peers have none.
+    pub pubsub: Option<Conn>,
+    /// Requests sent on the command connection and not answered.
+    pub pending: u64,
+    /// When the last valid PING reply came (or the link was made).
+    pub available_at: Instant,
+    /// When the oldest unanswered PING was sent; set from the start, so that an instance never reached goes down.
+    pub active_ping_at: Option<Instant>,
+    /// When the last PING was sent.
+    pub ping_sent_at: Option<Instant>,
+    /// When the last PING reply of any kind came.
+    pub pong_at: Instant,
+    /// When the last frame on the subscription came.
+    pub heard_at: Instant,
+    /// Our address on the command connection.
+    pub local_ip: Option<IpAddr>,
+    /// The last attempt to connect either of the pair.
+    pub attempted_at: Option<Instant>,
+    /// How long to wait after it.
+    pub retry_after: Duration,
+    /// The wheel entry.
+    pub timer: Timer,
+}
+
+/// One connection of a pair.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Conn {
+    attempt: u32,
+    state: ConnState,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum ConnState {
+    #[default]
+    Down,
+    Connecting {
+        since: Instant,
+    },
+    Up {
+        since: Instant,
+    },
+}
+
+impl Conn {
+    /// Established.
+    pub fn is_up(&self) -> bool {
+        matches!(self.state, ConnState::Up { .. })
+    }
+
+    fn is_down(&self) -> bool {
+        self.state == ConnState::Down
+    }
+
+    fn started_at(&self) -> Option<Instant> {
+        match self.state {
+            ConnState::Down => None,
+            ConnState::Connecting { since } | ConnState::Up { since } => Some(since),
+        }
+    }
+}
+
+impl Link {
+    /// A link that was never connected.
+    pub fn new(with_pubsub: bool, now: Instant) -> Self {
+        Link {
+            owners: Vec::new(),
+            command: Conn::default(),
+            pubsub: with_pubsub.then(Conn::default),
+            pending: 0,
+            available_at: now,
+            active_ping_at: Some(now),
+            ping_sent_at: None,
+            pong_at: now,
+            heard_at: now,
+            local_ip: None,
+            attempted_at: None,
+            retry_after: FIRST_RETRY,
+            timer: Timer::default(),
+        }
+    }
+
+    /// Compat: the reference's `disconnected`: either connection is neither established nor being established (spec 2 §1.5).
+    pub fn disconnected(&self) -> bool {
+        self.command.is_down() || self.pubsub.is_some_and(|conn| conn.is_down())
+    }
+
+    /// The id of the command connection, while it is established.
+    pub fn command_conn(&self, id: LinkId) -> Option<ConnId> {
+        self.command.is_up().then_some(ConnId {
+            link: id,
+            kind: ConnKind::Command,
+            attempt: self.command.attempt,
+        })
+    }
+
+    /// True if periodic requests may be added to what is unanswered.
+    pub fn accepts_periodic(&self) -> bool {
+        self.command.is_up() && self.pending < MAX_PENDING * self.owners.len() as u64
+    }
+
+    /// Gives up both connections; returns those the shell has to close.
+    pub fn close(&mut self, id: LinkId) -> Vec<ConnId> {
+        let mut closed = Vec::new();
+        for kind in [ConnKind::Command, ConnKind::PubSub] {
+            let Some(conn) = self.conn_mut(kind) else { continue };
+            if !conn.is_down() {
+                conn.state = ConnState::Down;
+                closed.push(ConnId { link: id, kind, attempt: conn.attempt });
+            }
+        }
+        self.attempted_at = None;
+        self.retry_after = FIRST_RETRY;
+        closed
+    }
+
+    /// Restarts the health clocks, as if the instance had just been added (spec 2 §9.8).
+    pub fn restart_clocks(&mut self, now: Instant) {
+        self.available_at = now;
+        self.active_ping_at = Some(now);
+        self.ping_sent_at = None;
+        self.pong_at = now;
+    }
+
+    fn conn_mut(&mut self, kind: ConnKind) -> Option<&mut Conn> {
+        match kind {
+            ConnKind::Command => Some(&mut self.command),
+            ConnKind::PubSub => self.pubsub.as_mut(),
+        }
+    }
+
+    /// True if the id names the connection as it is now, and not an earlier attempt.
+    fn is_current(&mut self, id: ConnId) -> bool {
+        self.conn_mut(id.kind).is_some_and(|conn| conn.attempt == id.attempt && !conn.is_down())
+    }
+}
+
+/// True if the connection id is that of a live link's present connection; late facts of older ones are dropped by this.
+pub fn is_current(fleet: &mut Fleet, id: ConnId) -> bool {
+    fleet.links.get_mut(id.link).is_some_and(|link| link.is_current(id))
+}
+
+/// Sends a request on the command connection if it is up. True if it was sent.
+pub fn send(fleet: &mut Fleet, cx: &mut Cx, entity: Entity, ask: Ask, request: Request) -> bool {
+    let Some(id) = fleet.instance(entity).map(|instance| instance.link) else { return false };
+    let Some(conn) = fleet.links[id].command_conn(id) else { return false };
+    let renamed = fleet.renamed(entity, request.word());
+    fleet.links[id].pending += 1;
+    cx.outbox.push(Action::Send(conn, Tag { entity, ask }, request, renamed));
+    true
+}
+
+/// A connection is established: say who we are, then ask what we are here for.
+pub fn on_connected(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, ends: Endpoints) {
+    let now = cx.mono();
+    let Some(owner) = fleet.links[id.link].owners.first().copied() else { return };
+    let link = &mut fleet.links[id.link];
+    let Some(conn) = link.conn_mut(id.kind) else { return };
+    let since = conn.started_at().unwrap_or(now);
+    conn.state = ConnState::Up { since };
+    let what = match id.kind {
+        ConnKind::Command => "cmd",
+        ConnKind::PubSub => "pubsub",
+    };
+    let name = format!("sentinel-{}-{what}", cx.globals.short_id());
+    let credentials = fleet.credentials(id.link, &cx.globals);
+    let auth = credentials.map(|known| Request::Auth { user: known.user, pass: known.pass });
+    let mut first: Vec<(Ask, Request)> = auth.into_iter().map(|request| (Ask::Setup, request)).collect();
+    first.push((Ask::Setup, Request::SetName(name)));
+    match id.kind {
+        ConnKind::Command => first.push((Ask::Ping, Request::Ping)),
+        ConnKind::PubSub => first.push((Ask::Setup, Request::Subscribe)),
+    }
+    for (ask, request) in first {
+        let renamed = fleet.renamed(owner, request.word());
+        if id.kind == ConnKind::Command {
+            fleet.links[id.link].pending += 1;
+        }
+        cx.outbox.push(Action::Send(id, Tag { entity: owner, ask }, request, renamed));
+    }
+    let link = &mut fleet.links[id.link];
+    match id.kind {
+        ConnKind::Command => {
+            link.local_ip = Some(ends.local);
+            link.ping_sent_at = Some(now);
+        }
+        ConnKind::PubSub => link.heard_at = now,
+    }
+    for owner in fleet.links[id.link].owners.clone() {
+        learn_ip(fleet, cx, owner, ends.remote);
+        if id.kind == ConnKind::Command {
+            greet(fleet, owner);
+        }
+        touch_with_master(fleet, cx, owner);
+    }
+    cx.touch_link(id.link);
+}
+
+/// A fresh connection owes INFO and hello at once: nothing asked on the old one will be answered.
+fn greet(fleet: &mut Fleet, owner: Entity) {
+    if let Some(info) = fleet.info_mut(owner) {
+        info.asked_at = None;
+        info.wanted = true;
+    }
+    if let Some(instance) = fleet.instance_mut(owner) {
+        instance.hello_now = true;
+        instance.hello_sent_at = None;
+    }
+    if let Entity::Peer(id) = owner
+        && let Some(peer) = fleet.peers.get_mut(id)
+    {
+        peer.ask.sent_at = None;
+        peer.ask.hurry();
+    }
+}
+
+/// Connecting resolved a host name: keep the result as the last good one.
+fn learn_ip(fleet: &mut Fleet, cx: &mut Cx, owner: Entity, remote: IpAddr) {
+    let Some(instance) = fleet.instance_mut(owner) else { return };
+    if instance.address.host.parse::<IpAddr>().is_err() && instance.address.ip != Some(remote) {
+        instance.address.ip = Some(remote);
+        if let Entity::Master(id) = owner {
+            fleet.publish_address(id, cx);
+        }
+    }
+}
+
+/// A connection failed or was lost.
+pub fn on_disconnected(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, cause: &str) {
+    let now = cx.mono();
+    let link = &mut fleet.links[id.link];
+    let Some(conn) = link.conn_mut(id.kind) else { return };
+    let was_up = conn.is_up();
+    conn.state = ConnState::Down;
+    if was_up {
+        link.retry_after = FIRST_RETRY;
+    }
+    tracing::trace!(target: "sentineld::link", "connection {id:?} lost: {cause}");
+    // The clock of SDOWN starts with the loss, not with the next PING that would have been due.
+    if id.kind == ConnKind::Command {
+        link.active_ping_at.get_or_insert(now);
+    }
+    for owner in link.owners.clone() {
+        if id.kind == ConnKind::Command {
+            lose_questions(fleet, owner, cause);
+        }
+        touch_with_master(fleet, cx, owner);
+    }
+    cx.touch_link(id.link);
+}
+
+/// What was asked on a lost connection will not be answered.
+fn lose_questions(fleet: &mut Fleet, owner: Entity, cause: &str) {
+    if let Some(info) = fleet.info_mut(owner) {
+        info.asked_at = None;
+    }
+    match owner {
+        Entity::Peer(id) => fleet.peers[id].ask.sent_at = None,
+        Entity::Replica(id) => super::block::on_connection_lost(&mut fleet.replicas[id], cause),
+        Entity::Master(_) => {}
+    }
+}
+
+fn touch_with_master(fleet: &Fleet, cx: &mut Cx, owner: Entity) {
+    cx.touch(owner);
+    if let Some(master) = fleet.master_of(owner) {
+        cx.touch_master(master);
+    }
+}
+
+/// A PING was answered (spec 2 §4.2).
+pub fn on_ping_reply(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, reply: &PingReply) {
+    let now = cx.mono();
+    let link = &mut fleet.links[id];
+    link.pong_at = now;
+    let alive = matches!(reply, PingReply::Pong | PingReply::Loading | PingReply::MasterDown);
+    let was_silent = alive && link.active_ping_at.take().is_some();
+    if alive {
+        link.available_at = now;
+        link.retry_after = FIRST_RETRY;
+    }
+    let mut news = was_silent;
+    for owner in link.owners.clone() {
+        match (reply, owner) {
+            (PingReply::Pong, Entity::Master(id)) => news |= fleet.masters[id].rebooted_at.take().is_some(),
+            (PingReply::Busy, _) => super::health::kill_busy_script(fleet, cx, owner),
+            _ => {}
+        }
+        // Only an instance that is down can come back; a PONG in time changes no verdict.
+        if news && fleet.instance(owner).is_some_and(|instance| instance.s_down) {
+            touch_with_master(fleet, cx, owner);
+        }
+    }
+    cx.touch_link(id);
+}
+
+/// A frame came on the subscription.
+pub fn on_heard(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) {
+    fleet.links[id].heard_at = cx.mono();
+}
+
+/// Connects what is not, PINGs when due, gives up on silent connections; when to look again.
+pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) -> Option<Instant> {
+    let target = fleet.target(id)?;
+    let down_after = shortest_down_after(fleet, id)?;
+    let mut wake = None;
+    let mut at =
+        |instant: Instant| wake = Some(wake.map_or(instant, |earlier: Instant| earlier.min(instant)));
+    if !cx.tilted {
+        drop_silent(fleet, cx, id, down_after).into_iter().for_each(&mut at);
+    }
+    let now = cx.mono();
+    let retry_cap = cx.globals.tunables.ping_period / 2;
+    let link = &mut fleet.links[id];
+    if link.disconnected() {
+        let due = link.attempted_at.map_or(now, |attempted| attempted + link.retry_after);
+        if due <= now {
+            link.retry_after = (link.retry_after * 2).min(retry_cap.max(FIRST_RETRY));
+            link.attempted_at = Some(now);
+            connect(link, cx, id, &target);
+        } else {
+            at(due);
+        }
+    }
+    let link = &fleet.links[id];
+    if link.accepts_periodic() {
+        let period = down_after.min(cx.globals.tunables.ping_period);
+        let due =
+            (link.pong_at + period).max(link.ping_sent_at.map_or(Instant::ZERO, |sent| sent + period / 2));
+        if due <= now {
+            ping(fleet, cx, id);
+            at(now + period / 2);
+        } else {
+            at(due);
+        }
+    }
+    wake
+}
+
+fn connect(link: &mut Link, cx: &mut Cx, id: LinkId, target: &super::action::Target) {
+    let now = cx.mono();
+    for kind in [ConnKind::Command, ConnKind::PubSub] {
+        let Some(conn) = link.conn_mut(kind) else { continue };
+        if !conn.is_down() {
+            continue;
+        }
+        conn.attempt = conn.attempt.wrapping_add(1);
+        conn.state = ConnState::Connecting { since: now };
+        let attempt = conn.attempt;
+        if kind == ConnKind::Command {
+            link.pending = 0;
+            // Spec 2 §3.5: an older unanswered PING keeps its time, so flapping never extends the clock.
+            link.active_ping_at.get_or_insert(now);
+        }
+        cx.outbox.push(Action::Connect(ConnId { link: id, kind, attempt }, target.clone()));
+    }
+}
+
+fn ping(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) {
+    let Some(owner) = fleet.links[id].owners.first().copied() else { return };
+    if send(fleet, cx, owner, Ask::Ping, Request::Ping) {
+        let now = cx.mono();
+        let link = &mut fleet.links[id];
+        link.ping_sent_at = Some(now);
+        let first = link.active_ping_at.is_none();
+        link.active_ping_at.get_or_insert(now);
+        if first {
+            // Each owner's own down-after counts from this PING: its timer has to be armed.
+            for owner in link.owners.clone() {
+                cx.touch(owner);
+            }
+        }
+    }
+}
+
+/// Spec 2 §3.6. Returns when either rule could next hold.
+fn drop_silent(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, down_after: Duration) -> Vec<Instant> {
+    let now = cx.mono();
+    let min_age = cx.globals.tunables.min_link_reconnect_period;
+    let hello_silence = cx.globals.tunables.publish_period * 3;
+    let link = &fleet.links[id];
+    let command_due = match (link.command.started_at(), link.active_ping_at) {
+        (Some(since), Some(ping)) => {
+            Some((since + min_age).max(ping + down_after / 2).max(link.pong_at + down_after / 2))
+        }
+        _ => None,
+    };
+    let pubsub_due = link
+        .pubsub
+        .and_then(|conn| conn.started_at())
+        .map(|since| (since + min_age).max(link.heard_at + hello_silence));
+    let mut later = Vec::new();
+    for (kind, due) in [(ConnKind::Command, command_due), (ConnKind::PubSub, pubsub_due)] {
+        match due {
+            Some(due) if now > due => drop_conn(fleet, cx, id, kind),
+            Some(due) => later.push(due + Duration::from_nanos(1)),
+            None => {}
+        }
+    }
+    later
+}
+
+fn drop_conn(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, kind: ConnKind) {
+    let Some(conn) = fleet.links[id].conn_mut(kind).copied() else { return };
+    let conn = ConnId { link: id, kind, attempt: conn.attempt };
+    cx.outbox.push(Action::Disconnect(conn));
+    on_disconnected(fleet, cx, conn, "silent for too long");
+}
+
+fn shortest_down_after(fleet: &Fleet, id: LinkId) -> Option<Duration> {
+    let masters = fleet.links[id].owners.iter().filter_map(|owner| fleet.master_of(*owner));
+    masters.map(|master| fleet.masters[master].settings.down_after).min()
+}

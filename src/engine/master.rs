@@ -1,0 +1,88 @@
+//! A monitored master: its settings, its state, and the failover it may be in.
+//!
+//! Invariant: `failover` names only replicas of this master (asserted in `audit`).
+
+use std::sync::Arc;
+
+use super::failover::Failover;
+use super::globals::Credentials;
+use super::instance::{InfoState, Instance};
+use crate::conf::MasterSettings;
+use crate::model::{Epoch, Instant, MasterId, MasterName, PeerId, ReplicaId, Revision, RunId};
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Master {
+    /// Its id.
+    pub id: MasterId,
+    /// Its name.
+    pub name: MasterName,
+    /// Its options. Address, epochs, replicas and peers inside are those at the start; the live ones are beside it.
+    pub settings: MasterSettings,
+    /// The common part.
+    pub instance: Instance,
+    /// The INFO side.
+    pub info: InfoState,
+    /// Its replicas, in the order they were learnt.
+    pub replicas: Vec<ReplicaId>,
+    /// Other Sentinels that watch it.
+    pub peers: Vec<PeerId>,
+    /// It is objectively down.
+    pub o_down: bool,
+    /// When it last entered ODOWN.
+    pub o_down_at: Option<Instant>,
+    /// It restarted at this time and has not answered PONG since (only with `master-reboot-down-after-period`).
+    pub rebooted_at: Option<Instant>,
+    /// Epoch of the configuration in force.
+    pub config_epoch: Epoch,
+    /// Our vote.
+    pub ballot: Ballot,
+    /// The failover in progress.
+    pub failover: Failover,
+    /// When a failover of it last started here, or (plus up to a second) a vote was given to another; see spec 2 §8.3.
+    pub failover_started_at: Option<Instant>,
+    /// The start time whose delay was already logged.
+    pub delay_logged_for: Option<Instant>,
+    /// Since when all conditions to start a failover hold; the hold-back of lower ranks counts from here.
+    pub eligible_since: Option<Instant>,
+    /// What must be saved before our gossip names the configuration in force.
+    pub config_revision: Revision,
+    /// Counts address changes, so that opinions about an older address are recognised.
+    pub address_generation: u32,
+}
+
+/// The last vote given for a master (spec 2 §8.1).
+#[derive(Clone, Debug, Default)]
+pub struct Ballot {
+    /// For whom; forgotten by a reset or a restart, while the epoch stays.
+    pub leader: Option<RunId>,
+    /// In which epoch.
+    pub epoch: Epoch,
+    /// What must be on disk before the vote may be told to anybody.
+    pub revision: Revision,
+}
+
+impl Master {
+    /// The name that a command has on this master and its replicas, if it was renamed (spec 2 §3.7).
+    pub fn renamed(&self, word: &str) -> Option<Arc<str>> {
+        let renamed =
+            self.settings.renamed_commands.iter().find(|(old, _)| old.eq_ignore_ascii_case(word))?;
+        Some(Arc::from(renamed.1.as_str()))
+    }
+
+    /// User and password of the master and its replicas (spec 2 §3.3).
+    pub fn credentials(&self) -> Option<Credentials> {
+        let pass = self.settings.auth_pass.as_deref()?;
+        Some(Credentials { user: self.settings.auth_user.as_deref().map(Arc::from), pass: Arc::from(pass) })
+    }
+
+    /// All Sentinels that have a vote: known peers, dead ones included, and ourselves (spec 2 §8.2).
+    pub fn voters(&self) -> usize {
+        self.peers.len() + 1
+    }
+
+    /// Votes needed to win: the majority of voters and at least the quorum.
+    pub fn votes_needed(&self) -> usize {
+        (self.voters() / 2 + 1).max(self.settings.quorum as usize)
+    }
+}

@@ -1,0 +1,72 @@
+//! Another Sentinel, as known for one master.
+
+use std::time::Duration;
+
+use super::instance::Instance;
+use crate::model::{Address, Epoch, Instant, MasterId, RunId};
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// The master it is known for.
+    pub master: MasterId,
+    /// The common part; `run_id` is always known.
+    pub instance: Instance,
+    /// When its last hello arrived.
+    pub hello_at: Instant,
+    /// The configuration of the master that its last hello named, and when.
+    pub confirmed: Option<(Epoch, Address, Instant)>,
+    /// Our questions to it about the master.
+    pub ask: AskState,
+}
+
+/// Questions by is-master-down-by-addr (spec 2 §7.3).
+#[derive(Clone, Debug)]
+pub struct AskState {
+    /// Ask at once.
+    pub now: bool,
+    /// A question is on its way since.
+    pub sent_at: Option<Instant>,
+    /// When the last answer came.
+    pub replied_at: Option<Instant>,
+    /// How long to wait before asking again while the answer does not satisfy.
+    pub backoff: Duration,
+    /// It says the master is down.
+    pub master_down: bool,
+    /// Its vote as last reported.
+    pub vote: Option<(RunId, Epoch)>,
+    /// The highest epoch in which it answered our request for a vote, whatever the answer.
+    pub answered: Option<Epoch>,
+}
+
+impl Default for AskState {
+    fn default() -> Self {
+        AskState {
+            now: true,
+            sent_at: None,
+            replied_at: None,
+            backoff: Self::FIRST,
+            master_down: false,
+            vote: None,
+            answered: None,
+        }
+    }
+}
+
+impl AskState {
+    /// The first repetition of a question.
+    pub const FIRST: Duration = Duration::from_millis(50);
+
+    /// Asks anew at once, with short repetitions again: something changed.
+    pub fn hurry(&mut self) {
+        self.now = true;
+        self.backoff = Self::FIRST;
+    }
+}
+
+impl Peer {
+    /// Its run id.
+    pub fn run_id(&self) -> &RunId {
+        self.instance.run_id.as_ref().expect("a peer is known by its run id")
+    }
+}

@@ -1,0 +1,167 @@
+//! What is owed to whom, and when: INFO to masters and replicas, hello to everybody (spec 2 §5.1, §6.2).
+
+use std::time::Duration;
+
+use super::cx::Cx;
+use super::failover::Failover;
+use super::fleet::Fleet;
+use super::link::send;
+use super::replica::{Outcome, Reconf, Replica};
+use super::tag::{Ask, Entity};
+use crate::model::{Instant, MasterId, ReplicaId};
+use crate::wire::{Hello, Reply, Request, Role};
+
+/// INFO to a replica of a master that is down, or with a broken link to its master.
+const FAST_INFO: Duration = Duration::from_millis(1_000);
+/// INFO to a replica whose next state a failover waits for, at first.
+const EAGER_INFO: Duration = Duration::from_millis(20);
+/// An unanswered INFO or hello is repeated after this.
+const REPEAT: Duration = Duration::from_millis(1_000);
+
+/// Sends what is due to one instance; when to look again.
+pub fn step(fleet: &mut Fleet, cx: &mut Cx, entity: Entity) -> Option<Instant> {
+    let instance = fleet.instance(entity)?;
+    if !fleet.links[instance.link].accepts_periodic() {
+        return None;
+    }
+    let info = match entity {
+        Entity::Master(_) => Some(cx.globals.tunables.info_period),
+        Entity::Replica(id) => Some(info_period(fleet, cx, id)),
+        Entity::Peer(_) => None,
+    };
+    let info_due = info.and_then(|period| info_step(fleet, cx, entity, period));
+    let hello_due = hello_step(fleet, cx, entity);
+    info_due.into_iter().chain(hello_due).min()
+}
+
+/// Asks for INFO now, whatever the schedule says.
+pub fn ask_info(fleet: &mut Fleet, cx: &mut Cx, entity: Entity) {
+    let now = cx.mono();
+    if send(fleet, cx, entity, Ask::Info, Request::Info)
+        && let Some(info) = fleet.info_mut(entity)
+    {
+        info.asked_at = Some(now);
+        info.wanted = false;
+    }
+}
+
+/// Asks every replica of a master for INFO now: a decision that needs fresh facts is near.
+pub fn ask_all_info(fleet: &mut Fleet, cx: &mut Cx, master: MasterId) {
+    for id in fleet.masters[master].replicas.clone() {
+        ask_info(fleet, cx, Entity::Replica(id));
+    }
+}
+
+/// Owes a hello to everybody who cares about a master: its configuration changed (spec 2 §6.2).
+pub fn hurry_hello(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
+    let master = &fleet.masters[id];
+    let replicas = master.replicas.iter().map(|id| Entity::Replica(*id));
+    let peers = master.peers.iter().map(|id| Entity::Peer(*id));
+    let all: Vec<Entity> = peers.chain([Entity::Master(id)]).chain(replicas).collect();
+    for entity in all {
+        if let Some(instance) = fleet.instance_mut(entity) {
+            instance.hello_now = true;
+        }
+        cx.touch(entity);
+    }
+}
+
+/// A PUBLISH was answered: only a reply that is no error counts as published (spec 2 §1.4).
+pub fn on_publish_reply(fleet: &mut Fleet, cx: &mut Cx, entity: Entity, reply: &Reply) {
+    let now = cx.mono();
+    let Some(instance) = fleet.instance_mut(entity) else { return };
+    if !matches!(reply, Reply::Error(_)) {
+        instance.hello_accepted_at = instance.hello_sent_at.take().or(Some(now));
+    }
+}
+
+fn info_step(fleet: &mut Fleet, cx: &mut Cx, entity: Entity, period: Duration) -> Option<Instant> {
+    let now = cx.mono();
+    let info = fleet.info_mut(entity)?;
+    let scheduled = info.at.map_or(now, |at| at + period);
+    let due = match info.asked_at {
+        _ if info.wanted => now,
+        // While a reply is awaited the question is only repeated after a while.
+        Some(asked) => scheduled.max(asked + REPEAT),
+        None => scheduled,
+    };
+    if due > now {
+        return Some(due);
+    }
+    ask_info(fleet, cx, entity);
+    Some(now + period.max(REPEAT))
+}
+
+fn info_period(fleet: &Fleet, cx: &Cx, id: ReplicaId) -> Duration {
+    let replica = &fleet.replicas[id];
+    let master = &fleet.masters[replica.master];
+    if let Some(since) = awaited_since(replica, &master.failover) {
+        // The longer it takes, the more patiently we ask: a full synchronisation may last for minutes.
+        let age = cx.mono().since(since);
+        return (age / 10).clamp(EAGER_INFO, FAST_INFO);
+    }
+    let strayed = replica.info.role == Role::Master;
+    let broken = replica.link_down_ms != 0;
+    if master.o_down || master.failover.is_running() || broken || strayed {
+        FAST_INFO.min(cx.globals.tunables.info_period)
+    } else {
+        cx.globals.tunables.info_period
+    }
+}
+
+/// Since when a failover waits for this replica's INFO to change.
+fn awaited_since(replica: &Replica, failover: &Failover) -> Option<Instant> {
+    let accepted = replica.block.as_ref().filter(|block| block.outcome == Outcome::Accepted);
+    match (failover, replica.reconf) {
+        (Failover::Promoting { candidate, .. }, _) if *candidate == replica.id => {
+            accepted.map(|block| block.sent_at)
+        }
+        (Failover::Reconfiguring { .. }, Some(Reconf::Sent { at } | Reconf::InProgress { since: at })) => {
+            Some(at)
+        }
+        _ => None,
+    }
+}
+
+fn hello_step(fleet: &mut Fleet, cx: &mut Cx, entity: Entity) -> Option<Instant> {
+    let now = cx.mono();
+    let period = cx.globals.tunables.publish_period;
+    let instance = fleet.instance(entity)?;
+    let accepted = instance.hello_accepted_at.map_or(Instant::ZERO, |at| at + period);
+    let repeated = instance.hello_sent_at.map_or(Instant::ZERO, |at| at + REPEAT.min(period));
+    let due = if instance.hello_now { now } else { accepted.max(repeated) };
+    if due > now {
+        return Some(due);
+    }
+    if !cx.outbox.is_settled(fleet.masters[fleet.master_of(entity)?].config_revision) {
+        // The save is on its way; its end touches everybody who waits for it.
+        return None;
+    }
+    let hello = compose(fleet, cx, entity)?;
+    send(fleet, cx, entity, Ask::Publish, Request::Publish(hello));
+    let instance = fleet.instance_mut(entity)?;
+    instance.hello_now = false;
+    instance.hello_sent_at = Some(now);
+    Some(now + REPEAT.min(period))
+}
+
+/// Our gossip about the instance's master (spec 2 §6.1).
+fn compose(fleet: &Fleet, cx: &Cx, entity: Entity) -> Option<Hello> {
+    let globals = &cx.globals;
+    let id = fleet.master_of(entity)?;
+    let master = &fleet.masters[id];
+    let local = fleet.links[fleet.instance(entity)?.link].local_ip;
+    let host =
+        globals.settings.announce_ip.clone().filter(|ip| !ip.is_empty()).or(local.map(|ip| ip.to_string()))?;
+    let address = fleet.current_address(id);
+    Some(Hello {
+        host,
+        port: globals.announced_port(),
+        run_id: globals.my_id.clone(),
+        current_epoch: globals.current_epoch,
+        master_name: master.name.clone(),
+        master_host: address.shown_host(globals.announce_hostnames()),
+        master_port: address.port,
+        config_epoch: master.config_epoch,
+    })
+}

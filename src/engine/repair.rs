@@ -1,0 +1,140 @@
+//! Brings back what strayed: a replica that calls itself master, or follows somebody else (spec 2 §5.3 steps 2b and 3).
+//!
+//! The reference waits 8 seconds before it demotes, lest it undo a promotion it has not heard of yet. That patience is kept, with one
+//! exception that needs none. Differs: the master that a failover replaced, and that was not seen as a replica since, is demoted at once
+//! when it comes back, if a majority of Sentinels named the configuration we have. Nobody can have promoted it meanwhile, because only
+//! a replica can be promoted; it merely has not heard the news.
+
+use std::time::Duration;
+
+use super::block;
+use super::cx::Cx;
+use super::election;
+use super::failover::Failover;
+use super::fleet::Fleet;
+use super::notice::Level;
+use super::tag::Entity;
+use crate::model::{Instant, MasterId, ReplicaId};
+use crate::wire::Role;
+
+/// How long a repair is given to show before it is repeated.
+const INTERVAL: Duration = Duration::from_millis(2_000);
+/// Between one Sentinel's demotion of a returned master and the next one's, so that not all of them do the same at once.
+const HOLD_BACK: Duration = Duration::from_millis(150);
+/// A hello older than this confirms nothing.
+const CONFIRMED_FOR: Duration = Duration::from_secs(10);
+
+/// A replica reports to be a master, and no promotion of it is under way.
+pub fn on_role_master(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId) {
+    let now = cx.mono();
+    let replica = &fleet.replicas[id];
+    let master = replica.master;
+    if promoted(fleet, master) == Some(id)
+        || recently_repaired(fleet, cx, id)
+        || !looks_sane(fleet, cx, master)
+    {
+        return;
+    }
+    let patience = cx.globals.tunables.publish_period * 4;
+    let waited = replica.instance.no_down_for(patience, now) && now.since(replica.info.role_since) > patience;
+    let proven = known_stale(fleet, cx, id) && now >= demotion_due(fleet, cx, id);
+    if (waited || proven) && point_at_master(fleet, cx, id) {
+        fleet.announce(cx, Level::Notice, "+convert-to-slave", Entity::Replica(id), "");
+    }
+}
+
+/// A replica reports whom it follows.
+pub fn on_role_replica(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId) {
+    let now = cx.mono();
+    let replica = &fleet.replicas[id];
+    let master = &fleet.masters[replica.master];
+    // Compat: the comparison is with the configured master also while a failover re-points replicas; its patience makes that safe.
+    let follows =
+        super::report::follows(replica.master_host.as_deref(), replica.master_port, &master.instance.address);
+    let patience = master.settings.failover_timeout;
+    let grown =
+        replica.instance.no_down_for(patience, now) && now.since(replica.config_changed_at) > patience;
+    let quiet = !recently_repaired(fleet, cx, id) && !master.failover.is_running();
+    if !follows && grown && quiet && looks_sane(fleet, cx, replica.master) && point_at_master(fleet, cx, id) {
+        fleet.announce(cx, Level::Notice, "+fix-slave-config", Entity::Replica(id), "");
+    }
+}
+
+/// Looks again at a returned master when it is our turn; when that is.
+pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId) -> Option<Instant> {
+    let replica = &fleet.replicas[id];
+    let waiting =
+        replica.former_master && replica.info.role == Role::Master && replica.info.asked_at.is_none();
+    if !waiting || !known_stale(fleet, cx, id) {
+        return None;
+    }
+    let due = demotion_due(fleet, cx, id);
+    if due > cx.mono() {
+        return Some(due);
+    }
+    // Its last report is older than our turn: somebody else may have demoted it meanwhile.
+    let current = replica.info.fresh_since(due);
+    if !current && fleet.links[replica.instance.link].command.is_up() {
+        super::probe::ask_info(fleet, cx, Entity::Replica(id));
+    }
+    None
+}
+
+fn demotion_due(fleet: &Fleet, cx: &Cx, id: ReplicaId) -> Instant {
+    let replica = &fleet.replicas[id];
+    let rank = u32::try_from(election::rank(fleet, cx, replica.master)).unwrap_or(u32::MAX);
+    replica.info.role_since + HOLD_BACK.saturating_mul(rank)
+}
+
+/// It was the master before the configuration that a majority confirmed to us.
+fn known_stale(fleet: &Fleet, cx: &Cx, id: ReplicaId) -> bool {
+    let replica = &fleet.replicas[id];
+    replica.former_master && confirmed_by_majority(fleet, cx, replica.master)
+}
+
+/// A majority of voters, ourselves included, named our configuration lately, and nobody a newer one.
+fn confirmed_by_majority(fleet: &Fleet, cx: &Cx, id: MasterId) -> bool {
+    let now = cx.mono();
+    let master = &fleet.masters[id];
+    let same = |peer: &&crate::model::PeerId| {
+        fleet.peers[**peer].confirmed.as_ref().is_some_and(|(epoch, address, at)| {
+            *epoch == master.config_epoch
+                && address.same_as(&master.instance.address)
+                && now.since(*at) <= CONFIRMED_FOR
+        })
+    };
+    1 + master.peers.iter().filter(same).count() > master.voters() / 2
+}
+
+/// Spec 2 §5.3: its word may be trusted when others are compared with it.
+fn looks_sane(fleet: &Fleet, cx: &Cx, id: MasterId) -> bool {
+    let master = &fleet.masters[id];
+    let fresh = master.info.fresher_than(cx.globals.tunables.info_period * 2, cx.mono());
+    // Differs: the report must be of the address in force (its run id is forgotten with the address); the reference also trusts one
+    // of the address before (spec 2 §5.3).
+    let reported = master.instance.run_id.is_some() && fresh;
+    master.info.role == Role::Master && !master.instance.s_down && !master.o_down && reported
+}
+
+fn recently_repaired(fleet: &Fleet, cx: &Cx, id: ReplicaId) -> bool {
+    fleet.replicas[id].repaired_at.is_some_and(|at| cx.mono().since(at) < INTERVAL)
+}
+
+fn promoted(fleet: &Fleet, id: MasterId) -> Option<ReplicaId> {
+    match fleet.masters[id].failover {
+        Failover::Promoting { candidate, .. } => Some(candidate),
+        Failover::Reconfiguring { promoted, .. } => Some(promoted),
+        _ => None,
+    }
+}
+
+fn point_at_master(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId) -> bool {
+    let now = cx.mono();
+    let address = &fleet.masters[fleet.replicas[id].master].instance.address;
+    let target = (address.shown_host(cx.globals.announce_hostnames()), address.port);
+    let sent = block::send_block(fleet, cx, id, Some(target));
+    if sent {
+        fleet.replicas[id].repaired_at = Some(now);
+    }
+    sent
+}
