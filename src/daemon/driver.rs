@@ -15,6 +15,7 @@ use tracing::{debug, info, trace, warn};
 use super::clock::Clock;
 use super::inbox::Outlet;
 use super::link::Links;
+use super::logging;
 use super::resolver::Resolver;
 use super::scripts::Scripts;
 use super::serving::Server;
@@ -157,6 +158,10 @@ impl Hands {
             Action::Answer(id, answer) => self.server.answer(id, answer),
             Action::Publish(notice) => self.publish(&notice),
             Action::Log(level, text) => log(level, &text),
+            Action::LogNextFailover(at) => {
+                let at = logging::local_time(at);
+                warn!("Next failover delay: I will not start a failover before {at}");
+            }
             // Done before the first of these: see `drain`.
             Action::SetAddress(..) => {}
             Action::Persist(revision, patch) => self.store.persist(revision, patch),

@@ -18,6 +18,7 @@ use tracing_subscriber::registry::Registry;
 
 use crate::conf::ServerSettings;
 use crate::conf::settings::LogLevel;
+use crate::model::WallTime;
 use sink::Sink;
 use syslog::Syslog;
 
@@ -99,6 +100,12 @@ pub fn signal(text: &str) {
             state.sink.write(format!("{pid}:signal-handler ({seconds}) {text}\n").as_bytes());
         }
     });
+}
+
+/// A time as people here read it: `Sun Nov 22 06:47:47 2026`.
+pub fn local_time(at: WallTime) -> String {
+    let at = chrono::DateTime::from_timestamp_millis(at.as_millis()).unwrap_or_default();
+    at.with_timezone(&chrono::Local).format("%a %b %e %H:%M:%S %Y").to_string()
 }
 
 fn with_state(change: impl FnOnce(&mut State)) {
