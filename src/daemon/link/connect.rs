@@ -40,13 +40,9 @@ async fn try_connect(target: &Target, source: Option<&str>) -> io::Result<(TcpSt
 async fn resolve(target: &Target) -> io::Result<SocketAddr> {
     match (lookup(&target.host, target.port).await, target.ip) {
         (Ok(address), _) => Ok(address),
-        (Err(_), Some(ip)) => {
+        (Err(error), last_good) => {
             tracing::warn!("Failed to resolve hostname '{}'", target.host);
-            Ok(SocketAddr::new(ip, target.port))
-        }
-        (Err(error), None) => {
-            tracing::warn!("Failed to resolve hostname '{}'", target.host);
-            Err(error)
+            last_good.map(|ip| SocketAddr::new(ip, target.port)).ok_or(error)
         }
     }
 }
