@@ -30,11 +30,21 @@ pub struct Directive {
     pub rewrite_default: Option<&'static str>,
     /// A Sentinel acts on it; otherwise it is only checked and kept.
     pub served: bool,
+    /// Redis 7.0 does not know it.
+    pub newer: bool,
 }
 
 impl Directive {
     const fn new(name: &'static str, kind: Kind, default: &'static str) -> Self {
-        Directive { name, aliases: &[], kind, default: Some(default), rewrite_default: None, served: false }
+        Directive {
+            name,
+            aliases: &[],
+            kind,
+            default: Some(default),
+            rewrite_default: None,
+            served: false,
+            newer: false,
+        }
     }
 
     const fn yes_no(name: &'static str, default: &'static str) -> Self {

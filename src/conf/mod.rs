@@ -7,6 +7,7 @@
 
 pub mod directive;
 mod error;
+pub mod glob;
 mod host;
 mod load;
 mod number;

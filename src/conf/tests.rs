@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::*;
 
+mod example;
 mod loading;
+mod random;
 mod rewriting;
 
 /// A machine made of a map.

@@ -14,7 +14,7 @@ use super::outbox::Outbox;
 use super::script::Scripts;
 use super::tag::Entity;
 use super::wheel::Key;
-use crate::model::{Instant, LinkId, MasterId, Now, Revision};
+use crate::model::{Epoch, Instant, LinkId, MasterId, Now, Revision};
 
 /// See the module.
 #[derive(Clone)]
@@ -34,11 +34,15 @@ pub struct Cx {
     rng: StdRng,
     touched: BTreeSet<Key>,
     awaiting_save: BTreeSet<MasterId>,
+    /// Epochs whose save is not reported yet.
+    unsaved_epochs: Vec<(Revision, Epoch)>,
+    durable_epoch: Epoch,
 }
 
 impl Cx {
     /// A context whose every random choice follows from `seed`.
     pub fn new(globals: Globals, rng: StdRng, now: Now) -> Self {
+        let durable_epoch = globals.current_epoch;
         Cx {
             now,
             globals,
@@ -49,6 +53,8 @@ impl Cx {
             rng,
             touched: BTreeSet::new(),
             awaiting_save: BTreeSet::new(),
+            unsaved_epochs: Vec::new(),
+            durable_epoch,
         }
     }
 
@@ -97,9 +103,31 @@ impl Cx {
         self.awaiting_save.insert(id);
     }
 
+    /// Raises the current epoch if `epoch` is higher. Returns the revision that holds it.
+    pub fn observe_epoch(&mut self, epoch: Epoch) -> Option<Revision> {
+        if epoch <= self.globals.current_epoch {
+            return None;
+        }
+        self.globals.current_epoch = epoch;
+        let revision = self.ledger.record_globals();
+        self.unsaved_epochs.push((revision, epoch));
+        Some(revision)
+    }
+
+    /// The highest epoch that a crash can't take back: what gossip tells of.
+    pub fn durable_epoch(&self) -> Epoch {
+        self.durable_epoch
+    }
+
     /// An attempt to save is over: releases what waited for it.
     pub fn on_persisted(&mut self, fleet: &Fleet, revision: Revision, saved: bool) {
         self.outbox.on_persisted(revision, saved);
+        let (saved_epochs, unsaved) =
+            self.unsaved_epochs.iter().partition(|(at, _)| self.outbox.is_durable(*at));
+        self.unsaved_epochs = unsaved;
+        let saved_epochs: Vec<(Revision, Epoch)> = saved_epochs;
+        self.durable_epoch =
+            saved_epochs.into_iter().map(|(_, epoch)| epoch).fold(self.durable_epoch, Epoch::max);
         for id in std::mem::take(&mut self.awaiting_save) {
             let Some(master) = fleet.masters.get(id) else { continue };
             self.touch_master(id);

@@ -11,7 +11,7 @@ use super::link::send;
 use super::notice::{Level, Notice};
 use super::peer::AskState;
 use super::tag::{Ask, Entity};
-use crate::model::{Epoch, Instant, MasterId, PeerId, Revision, RunId};
+use crate::model::{Epoch, Instant, MasterId, PeerId, RunId};
 use crate::wire::Request;
 use crate::wire::reply::MasterDownReply;
 
@@ -73,20 +73,11 @@ fn fnv1a(parts: &[&str]) -> u64 {
     })
 }
 
-/// Raises the current epoch if `epoch` is higher. Returns the revision that holds it.
-pub fn observe_epoch(cx: &mut Cx, epoch: Epoch) -> Option<Revision> {
-    if epoch <= cx.globals.current_epoch {
-        return None;
-    }
-    cx.globals.current_epoch = epoch;
-    Some(cx.ledger.record_globals())
-}
-
 /// Answers a candidate (spec 2 §8.1): first come, first served, once per master and epoch.
 ///
 /// Compat: a vote is given whatever we think of the master and of the candidate; and it may only be given at our current epoch.
 pub fn grant(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, epoch: Epoch, candidate: &RunId) {
-    if let Some(revision) = observe_epoch(cx, epoch) {
+    if let Some(revision) = cx.observe_epoch(epoch) {
         let notice = Notice::new(Level::Warning, "+new-epoch", epoch.to_string());
         cx.outbox.behind(revision, Action::Publish(notice));
     }
@@ -181,6 +172,7 @@ fn ask_peer(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, peer_id: PeerId) -> Op
     let satisfied = voted && (peer.ask.master_down || master.o_down);
     let due = match (peer.ask.now, peer.ask.sent_at, peer.ask.replied_at) {
         (true, ..) | (false, None, None) => now,
+        _ if candidacy.is_some() && candidacy != peer.ask.requested => now,
         (false, Some(sent), _) => sent + period,
         (false, None, Some(replied)) => {
             replied + if satisfied { period } else { peer.ask.backoff.min(period) }
@@ -190,6 +182,7 @@ fn ask_peer(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, peer_id: PeerId) -> Op
         return expiry.into_iter().chain([due]).min();
     }
     peer.ask.now = false;
+    peer.ask.requested = candidacy.or(peer.ask.requested);
     peer.ask.sent_at = Some(now);
     if !satisfied {
         peer.ask.backoff = (peer.ask.backoff * 2).min(period);

@@ -3,9 +3,9 @@
 use super::cx::Cx;
 use super::failover::{self, NewAddress};
 use super::fleet::Fleet;
+use super::health;
 use super::notice::Level;
 use super::tag::Entity;
-use super::{election, health};
 use crate::model::{Address, MasterId, PeerId};
 use crate::wire::Hello;
 
@@ -21,7 +21,7 @@ pub fn on_hello(fleet: &mut Fleet, cx: &mut Cx, hello: &Hello) {
         Some(peer) if is_at(fleet, peer, hello) => Some(peer),
         _ => introduce(fleet, cx, master, hello),
     };
-    if election::observe_epoch(cx, hello.current_epoch).is_some() {
+    if cx.observe_epoch(hello.current_epoch).is_some() {
         cx.publish(Level::Warning, "+new-epoch", hello.current_epoch.to_string());
     }
     let Some(peer) = peer else { return };

@@ -90,9 +90,6 @@ impl Engine {
         cx.outbox.behind(first_save, Action::Log(Level::Warning, id));
         for master in settings.masters {
             let quorum = master.quorum;
-            let epoch = master.config_epoch;
-            // Spec 1 §3.2: the current epoch is at least every configuration's.
-            cx.globals.current_epoch = cx.globals.current_epoch.max(epoch);
             let id = engine.fleet.add_master(master, cx);
             let event = (Level::Warning, "+monitor");
             engine.fleet.announce_behind(

@@ -35,6 +35,8 @@ pub struct AskState {
     pub master_down: bool,
     /// Its vote as last reported.
     pub vote: Option<(RunId, Epoch)>,
+    /// The epoch in which we last asked for its vote.
+    pub requested: Option<Epoch>,
     /// The highest epoch in which it answered our request for a vote, whatever the answer.
     pub answered: Option<Epoch>,
 }
@@ -48,6 +50,7 @@ impl Default for AskState {
             backoff: Self::FIRST,
             master_down: false,
             vote: None,
+            requested: None,
             answered: None,
         }
     }

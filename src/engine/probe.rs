@@ -158,7 +158,7 @@ fn compose(fleet: &Fleet, cx: &Cx, entity: Entity) -> Option<Hello> {
         host,
         port: globals.announced_port(),
         run_id: globals.my_id.clone(),
-        current_epoch: globals.current_epoch,
+        current_epoch: cx.durable_epoch(),
         master_name: master.name.clone(),
         master_host: address.shown_host(globals.announce_hostnames()),
         master_port: address.port,

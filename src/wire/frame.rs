@@ -246,6 +246,51 @@ mod tests {
         refused(b"*10\r\n*11\r\n", FrameError::TooManyElements);
     }
 
+    /// The frames of an input, and the error that ended it, if any.
+    fn outcome(pieces: &[&[u8]]) -> (Vec<Frame>, Option<FrameError>) {
+        let mut decoder = ReplyDecoder::new(Limits { bytes: 64, depth: 3, elements: 9 });
+        let mut frames = Vec::new();
+        for piece in pieces {
+            decoder.feed(piece);
+            loop {
+                match decoder.next_frame() {
+                    Ok(Some(frame)) => frames.push(frame),
+                    Ok(None) => break,
+                    Err(error) => return (frames, Some(error)),
+                }
+            }
+        }
+        (frames, None)
+    }
+
+    #[test]
+    fn junk_gives_the_same_however_it_is_cut() {
+        const PARTS: &[&[u8]] = &[
+            b"*", b">", b"$", b"=", b":", b"+", b"-", b"_", b"0", b"1", b"2", b"-1", b"\r\n", b"\r\n", b"\r",
+            b"txt:", b"x\xff",
+        ];
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            usize::try_from(state >> 33).expect("31 bits")
+        };
+        for _ in 0..20_000 {
+            let input: Vec<u8> =
+                (0..random() % 24).flat_map(|_| PARTS[random() % PARTS.len()]).copied().collect();
+            let whole = outcome(&[&input]);
+            let (head, tail) = input.split_at(random() % (input.len() + 1));
+            assert_eq!(outcome(&[head, tail]), whole, "{}", String::from_utf8_lossy(&input));
+            assert_eq!(
+                outcome(&input.chunks(1).collect::<Vec<_>>()),
+                whole,
+                "{}",
+                String::from_utf8_lossy(&input)
+            );
+        }
+    }
+
     #[test]
     fn a_large_string_in_small_pieces_is_cheap() {
         let mut decoder = ReplyDecoder::default();

@@ -30,8 +30,8 @@ const MAX_PAYLOAD: usize = 8192;
 impl Hello {
     /// Reads a message: exactly eight fields, ports up to 65535, epochs as unsigned decimals, all of it UTF-8.
     ///
-    /// Differs: control characters, and blanks in hosts or the id, make a message invalid; the reference would write them to its
-    /// config file, where they would become directives.
+    /// Differs: control characters anywhere, and blanks or quotes in hosts and the id, make a message invalid, as does an empty sender; the
+    /// reference would write them to its config file, which then can't be read or says something else.
     pub fn parse(payload: &[u8]) -> Option<Hello> {
         if payload.len() > MAX_PAYLOAD {
             return None;
@@ -43,9 +43,9 @@ impl Hello {
         let mut fields = text.split(',');
         let mut field = || fields.next();
         let hello = Hello {
-            host: one_word(field()?)?.to_owned(),
+            host: one_word(field()?).filter(|host| !host.is_empty())?.to_owned(),
             port: port(field()?)?,
-            run_id: one_word(field()?)?.into(),
+            run_id: one_word(field()?).filter(|id| !id.is_empty())?.into(),
             current_epoch: Epoch(parse_unsigned(field()?)?),
             master_name: field()?.into(),
             master_host: one_word(field()?)?.to_owned(),
@@ -76,7 +76,7 @@ fn port(text: &str) -> Option<u16> {
 }
 
 fn one_word(text: &str) -> Option<&str> {
-    (!text.contains(char::is_whitespace)).then_some(text)
+    (!text.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '\''))).then_some(text)
 }
 
 #[cfg(test)]
@@ -114,6 +114,9 @@ mod tests {
             "a,1,b,+2,c,d,3,4",
             "a,1,b,2,c,d,3,4 ",
             "a b,1,b,2,c,d,3,4",
+            ",1,b,2,c,d,3,4",
+            "a,1,,2,c,d,3,4",
+            "a,1,b\"c,2,c,d,3,4",
             "a,1,b\nsentinel,2,c,d,3,4",
             "a,1,b,2,c\nx,d,3,4",
         ] {

@@ -142,10 +142,11 @@ fn port(text: &[u8]) -> Option<u16> {
     u16::try_from(lenient_integer(text)).ok().filter(|port| *port != 0)
 }
 
-/// Differs: texts with blanks or control characters count as absent; the reference would write them to its config file.
+/// Differs: texts with blanks, quotes or control characters count as absent; the reference would write them to its config file.
 fn text_of(text: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(text).ok()?;
-    let one_word = !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control());
+    let one_word = !text.is_empty()
+        && !text.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\''));
     one_word.then(|| text.to_owned())
 }
 

@@ -3,8 +3,8 @@
 //! - outbound: [`request`] is what we send Redis and peers, [`reply`] what they answer; [`info`] and [`hello`] are the two texts inside
 //! - inbound: [`command`] is what clients and peers send us, [`answer`] what we say back, with [`view`] for copies of state
 //! - [`frame`] is the one door to the RESP library, for replies; [`inbound`] reads requests; [`value`] writes answers
-//! - [`table`] is the command table: [`parse`] reads commands by it, [`catalog`] and [`help`] show it, [`refusal`] says no
-//! - [`render`], [`info_text`] and [`pubsub`] turn what we know into values
+//! - [`table`] is the command table: [`mod@parse`] reads commands by it, [`catalog`] and [`help`] show it, [`refusal`] says no
+//! - [`mod@render`], [`info_text`] and [`pubsub`] turn what we know into values
 //!
 //! Nothing here decides anything: a malformed frame becomes an error value, a well-formed one a type.
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{answer, answer_when_saved, find, glob, refuse};
+use super::{answer, answer_when_saved, find, refuse};
 use crate::conf::MasterSettings;
 use crate::engine::action::Action;
 use crate::engine::cx::Cx;
@@ -12,6 +12,7 @@ use crate::engine::globals::Simulate;
 use crate::engine::notice::Level;
 use crate::engine::tag::Entity;
 use crate::model::{CommandId, MasterId, MasterName};
+use crate::wire::glob::glob_matches;
 use crate::wire::{Answer, ErrorReply};
 
 /// Commands that wait for a name to be resolved.
@@ -54,7 +55,7 @@ pub fn failover(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, name: &str) {
 
 /// `SENTINEL RESET pattern` (spec 3 §3.4.12). Not saved by itself.
 pub fn reset(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, pattern: &str) {
-    let matches = |name: &MasterName| glob::matches(pattern.as_bytes(), name.as_str().as_bytes());
+    let matches = |name: &MasterName| glob_matches(pattern.as_bytes(), name.as_str().as_bytes(), false);
     let masters: Vec<MasterId> =
         fleet.masters_by_name().filter(|master| matches(&master.name)).map(|master| master.id).collect();
     for master in &masters {

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::set::integer;
-use super::{answer, answer_when_saved, glob, refuse};
+use super::{answer, answer_when_saved, refuse};
 use crate::engine::cx::Cx;
 use crate::engine::fleet::Fleet;
 use crate::engine::globals::Tunables;
 use crate::model::CommandId;
+use crate::wire::glob::glob_matches;
 use crate::wire::{Answer, ErrorReply};
 
 /// The parameters, in the order in which GET lists them.
@@ -34,8 +35,8 @@ pub fn get(cx: &mut Cx, id: CommandId, patterns: &[String]) {
     };
     let mut names: Vec<&'static str> = Vec::new();
     for pattern in patterns {
-        let pattern = pattern.to_ascii_lowercase();
-        let matching = PARAMETERS.iter().filter(|name| glob::matches(pattern.as_bytes(), name.as_bytes()));
+        let matching =
+            PARAMETERS.iter().filter(|name| glob_matches(pattern.as_bytes(), name.as_bytes(), true));
         for name in matching {
             if !names.contains(name) {
                 names.push(name);

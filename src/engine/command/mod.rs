@@ -2,7 +2,6 @@
 
 mod admin;
 mod config;
-mod glob;
 mod query;
 mod set;
 mod vote;

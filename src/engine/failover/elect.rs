@@ -12,8 +12,8 @@ use crate::engine::cx::Cx;
 use crate::engine::election::{self, tally};
 use crate::engine::fleet::Fleet;
 use crate::engine::notice::Level;
+use crate::engine::probe;
 use crate::engine::tag::Entity;
-use crate::engine::{health, probe};
 use crate::model::{Instant, MasterId, Revision};
 
 /// How long each rank waits for the one before it.
@@ -54,7 +54,7 @@ pub fn start_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instan
 pub fn start(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, forced: bool) {
     let now = cx.mono();
     let epoch = cx.globals.current_epoch.next();
-    election::observe_epoch(cx, epoch);
+    cx.observe_epoch(epoch);
     cx.publish(Level::Warning, "+new-epoch", epoch.to_string());
     fleet.announce(cx, Level::Warning, "+try-failover", Entity::Master(id), "");
     let desync = cx.random_millis(1_000);
@@ -68,9 +68,8 @@ pub fn start(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, forced: bool) {
     prepare(fleet, cx, id);
 }
 
-/// Has peers and replicas asked while our own vote is being saved.
+/// Has the replicas asked for what the selection will need while our own vote is being saved.
 fn prepare(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
-    health::hurry_questions(fleet, id);
     probe::ask_all_info(fleet, cx, id);
     cx.touch_master(id);
 }
@@ -112,7 +111,7 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
 /// A split vote: nobody can win this epoch any more.
 fn try_again(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
     let epoch = cx.globals.current_epoch.next();
-    election::observe_epoch(cx, epoch);
+    cx.observe_epoch(epoch);
     cx.publish(Level::Warning, "+new-epoch", epoch.to_string());
     let (now, next_pause) = (cx.mono(), pause(cx));
     if let Failover::Electing { epoch: slot, asked_at, pause, .. } = &mut fleet.masters[id].failover {

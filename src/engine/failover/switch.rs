@@ -6,7 +6,7 @@ use crate::engine::fleet::Fleet;
 use crate::engine::notice::{Level, Notice};
 use crate::engine::peer::AskState;
 use crate::engine::tag::Entity;
-use crate::engine::{action::Action, election, instance::InfoState, probe, script_event};
+use crate::engine::{action::Action, instance::InfoState, probe, script_event};
 use crate::model::{Address, Epoch, MasterId, PeerId, ReplicaId};
 use crate::wire::Role;
 
@@ -30,7 +30,7 @@ pub fn switch_to_promoted(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, promoted
 /// A peer announced a newer configuration (spec 2 §6.3 step 6): adopted at once, whatever our own state is.
 pub fn adopt(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, new: NewAddress) {
     // A configuration is never newer than the epochs that were heard of.
-    election::observe_epoch(cx, new.epoch);
+    cx.observe_epoch(new.epoch);
     let master = &mut fleet.masters[id];
     master.config_epoch = new.epoch;
     let old = master.instance.address.clone();
@@ -78,7 +78,8 @@ fn change_address(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, address: Address
         fleet.replicas[replica].former_master = fleet.replicas[replica].instance.address.same_as(&old);
         fleet.announce(cx, Level::Notice, "+slave", Entity::Replica(replica), "");
     }
-    cx.ledger.record_master(id);
+    fleet.masters[id].config_revision = cx.ledger.record_master(id);
+    cx.await_save(id);
     fleet.publish_address(id, cx);
     probe::hurry_hello(fleet, cx, id);
 }

@@ -1,0 +1,8 @@
+//! The same engine under a virtual network, disk and clock: every run is fixed by its seed.
+//!
+//! `SIM_SEEDS=1000 cargo test --release --test sim` runs more of them; a failure prints its seed, and `SIM_SEED=<n>` replays it.
+
+mod oracle;
+mod redis;
+mod scenarios;
+mod world;

@@ -1,0 +1,475 @@
+//! Engines, servers and everything between them, in one priority queue of (instant, sequence).
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::net::{IpAddr, Ipv4Addr};
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use sentineld::conf::{KnownPeer, MasterSettings, Patch, SentinelSettings, Settings};
+use sentineld::engine::{Action, ConnId, Endpoints, Engine, Input, Tag, Target};
+use sentineld::model::{ClientId, CommandId, Epoch, Instant, MasterName, Now, Revision, RunId, WallTime};
+use sentineld::wire::{Answer, Command, Reply, Request, SentinelCommand};
+
+use crate::oracle::Oracle;
+use crate::redis::{Client, Role, Server};
+
+pub const MASTER: &str = "mymaster";
+pub const MILLI: u64 = 1_000_000;
+const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const FIRST_NODE_PORT: u16 = 5000;
+
+/// A fact on its way.
+enum Event {
+    /// To a node, unless it restarted meanwhile.
+    Feed(usize, u32, Input),
+    /// A request reaches a server.
+    Serve(u16, Client, Tag, Request),
+    /// A request reaches another Sentinel.
+    Ask(usize, Client, Tag, Request),
+    /// A node's timer.
+    Wake(usize, u32),
+    /// A node's disk is done.
+    Saved(usize, u32, Revision, Patch),
+}
+
+pub struct Node {
+    pub engine: Option<Engine>,
+    pub disk: Settings,
+    pub disk_full: bool,
+    disk_busy_until: u64,
+    incarnation: u32,
+    connections: BTreeMap<ConnId, u16>,
+    questions: BTreeMap<u64, (Client, Tag)>,
+    asked: u64,
+    wakes_at: Option<Instant>,
+}
+
+pub struct World {
+    pub now: u64,
+    pub nodes: Vec<Node>,
+    pub servers: BTreeMap<u16, Server>,
+    /// Every published message: when, by whom, what.
+    pub events: Vec<(u64, usize, String)>,
+    pub oracle: Oracle,
+    pub rng: StdRng,
+    queue: BinaryHeap<Reverse<(u64, u64, usize)>>,
+    pending: BTreeMap<usize, Event>,
+    sequence: u64,
+}
+
+impl World {
+    /// `sentinels` nodes that watch port 6000 with replicas at the following ports.
+    pub fn new(seed: u64, sentinels: usize, replicas: u16, adjust: impl Fn(&mut MasterSettings)) -> Self {
+        let mut servers = BTreeMap::new();
+        servers.insert(6000, Server::new(6000, Role::Master));
+        for port in 6001..=6000 + replicas {
+            servers.insert(port, Server::new(port, Role::ReplicaOf(6000, 0)));
+        }
+        let mut world = World {
+            now: 0,
+            nodes: Vec::new(),
+            servers,
+            events: Vec::new(),
+            oracle: Oracle::default(),
+            rng: StdRng::seed_from_u64(seed),
+            queue: BinaryHeap::new(),
+            pending: BTreeMap::new(),
+            sequence: 0,
+        };
+        let quorum = u32::try_from(sentinels / 2 + 1).expect("a handful");
+        for node in 0..sentinels {
+            let mut master = MasterSettings::new(MasterName::from(MASTER), "127.0.0.1".into(), 6000, quorum);
+            adjust(&mut master);
+            world.nodes.push(Node {
+                engine: None,
+                disk: settings(node, master),
+                disk_full: false,
+                disk_busy_until: 0,
+                incarnation: 0,
+                connections: BTreeMap::new(),
+                questions: BTreeMap::new(),
+                asked: 0,
+                wakes_at: None,
+            });
+            world.start(node);
+        }
+        world
+    }
+
+    /// Starts a node from what is on its disk.
+    pub fn start(&mut self, node: usize) {
+        let seed = self.rng.random();
+        let state = &mut self.nodes[node];
+        state.incarnation += 1;
+        state.connections.clear();
+        state.questions.clear();
+        state.wakes_at = None;
+        state.engine = Some(Engine::new(state.disk.clone(), seed, now(self.now)));
+        self.drain(node);
+    }
+
+    /// Kills a node: what was not saved is gone, and its connections break.
+    pub fn kill_node(&mut self, node: usize) {
+        self.nodes[node].engine = None;
+        for server in self.servers.values_mut() {
+            server.clients.retain(|client| client.0 != node);
+        }
+        let port = node_port(node);
+        for other in 0..self.nodes.len() {
+            let broken: Vec<ConnId> = self.nodes[other]
+                .connections
+                .iter()
+                .filter(|(_, target)| **target == port)
+                .map(|(id, _)| *id)
+                .collect();
+            for conn in broken {
+                self.feed(other, Input::Disconnected(conn, "reset".into()));
+            }
+        }
+    }
+
+    pub fn kill_server(&mut self, port: u16) {
+        let clients = self.servers.get_mut(&port).expect("a known port").die();
+        self.disconnect(clients);
+    }
+
+    /// Starts a killed server again, as a master of its own: it has not heard the news.
+    pub fn restart_server(&mut self, port: u16) {
+        let run_id = format!("{:040x}", self.rng.random::<u64>());
+        let server = self.servers.get_mut(&port).expect("a known port");
+        server.alive = true;
+        server.run_id = run_id;
+    }
+
+    pub fn pause_server(&mut self, port: u16) {
+        self.servers.get_mut(&port).expect("a known port").paused = true;
+    }
+
+    pub fn resume_server(&mut self, port: u16) {
+        let server = self.servers.get_mut(&port).expect("a known port");
+        server.paused = false;
+        let backlog = std::mem::take(&mut server.backlog);
+        for (client, tag, request) in backlog {
+            self.serve(port, client, tag, request);
+        }
+    }
+
+    /// An operator's command to a node.
+    pub fn command(&mut self, node: usize, command: SentinelCommand) {
+        let id = CommandId { client: ClientId(0), seq: u64::MAX };
+        self.turn(
+            node,
+            Some(Input::Command { id, command: Command::Sentinel(command), runnable: Vec::new() }),
+        );
+    }
+
+    /// Runs until the condition holds. Panics with the history if it does not within `millis` of virtual time.
+    pub fn until(&mut self, what: &str, millis: u64, condition: impl Fn(&World) -> bool) {
+        let deadline = self.now + millis * MILLI;
+        while !condition(self) {
+            if !self.step(deadline) {
+                panic!("{what} did not happen within {millis} ms:\n{}", self.history());
+            }
+        }
+    }
+
+    /// Runs for a while.
+    pub fn run(&mut self, millis: u64) {
+        let deadline = self.now + millis * MILLI;
+        while self.step(deadline) {}
+        self.now = deadline;
+    }
+
+    pub fn history(&self) -> String {
+        self.events
+            .iter()
+            .map(|(at, node, text)| format!("{:10.3} {node} {text}\n", *at as f64 / 1e6))
+            .collect()
+    }
+
+    /// When `node` first published a message that begins like this, at or after an instant.
+    pub fn seen(&self, node: usize, since: u64, prefix: &str) -> Option<u64> {
+        self.events
+            .iter()
+            .find(|(at, who, text)| *at >= since && *who == node && text.starts_with(prefix))
+            .map(|event| event.0)
+    }
+
+    /// The master's port on disk, of every live node.
+    pub fn ports_on_disk(&self) -> Vec<u16> {
+        let live = self.nodes.iter().filter(|node| node.engine.is_some());
+        live.map(|node| node.disk.masters[0].port).collect()
+    }
+
+    fn step(&mut self, deadline: u64) -> bool {
+        let Some(Reverse((at, _, key))) = self.queue.peek().copied() else { return false };
+        if at > deadline {
+            return false;
+        }
+        self.queue.pop();
+        self.now = self.now.max(at);
+        match self.pending.remove(&key).expect("queued once") {
+            Event::Feed(node, incarnation, input) if self.nodes[node].incarnation == incarnation => {
+                self.turn(node, Some(input))
+            }
+            Event::Wake(node, incarnation) if self.nodes[node].incarnation == incarnation => {
+                self.nodes[node].wakes_at = None;
+                self.turn(node, None);
+            }
+            Event::Saved(node, incarnation, revision, patch)
+                if self.nodes[node].incarnation == incarnation =>
+            {
+                let full = self.nodes[node].disk_full;
+                if !full && self.nodes[node].engine.is_some() {
+                    self.nodes[node].disk.apply(&patch);
+                }
+                let result = if full { Err("No space left on device".to_owned()) } else { Ok(()) };
+                self.turn(node, Some(Input::Persisted(revision, result)));
+            }
+            Event::Serve(port, client, tag, request) => self.serve(port, client, tag, request),
+            Event::Ask(node, client, tag, request) => self.ask(node, client, tag, request),
+            Event::Feed(..) | Event::Wake(..) | Event::Saved(..) => {}
+        }
+        true
+    }
+
+    fn later(&mut self, delay: u64, event: Event) {
+        self.sequence += 1;
+        let key = usize::try_from(self.sequence).expect("a short run");
+        self.queue.push(Reverse((self.now + delay, self.sequence, key)));
+        self.pending.insert(key, event);
+    }
+
+    /// One way over the network: 50 to 150 µs. Order within a connection is kept by a constant for each pair of ends.
+    fn latency(&self, a: u64, b: u64) -> u64 {
+        50_000 + (a.wrapping_mul(31).wrapping_add(b).wrapping_mul(2_654_435_761) % 100_000)
+    }
+
+    fn feed(&mut self, node: usize, input: Input) {
+        let delay = self.latency(node as u64, 7);
+        let incarnation = self.nodes[node].incarnation;
+        self.later(delay, Event::Feed(node, incarnation, input));
+    }
+
+    fn turn(&mut self, node: usize, input: Option<Input>) {
+        let Some(engine) = &mut self.nodes[node].engine else { return };
+        let now = now(self.now);
+        if let Some(input) = input {
+            engine.handle(now, input);
+        }
+        if engine.next_deadline().is_some_and(|due| due <= now.mono) {
+            engine.handle_deadline(now);
+        }
+        self.drain(node);
+    }
+
+    fn drain(&mut self, node: usize) {
+        let Some(engine) = &mut self.nodes[node].engine else { return };
+        engine.end_turn();
+        engine.audit();
+        let actions: Vec<Action> = std::iter::from_fn(|| engine.poll_action()).collect();
+        let due = engine.next_deadline().map(|due| due.max(now(self.now).mono));
+        for action in actions {
+            self.act(node, action);
+        }
+        let state = &mut self.nodes[node];
+        if let Some(due) = due.filter(|due| state.wakes_at.is_none_or(|at| *due < at)) {
+            state.wakes_at = Some(due);
+            let (incarnation, delay) = (state.incarnation, due.as_nanos().saturating_sub(self.now));
+            self.later(delay, Event::Wake(node, incarnation));
+        }
+    }
+
+    fn act(&mut self, node: usize, action: Action) {
+        match action {
+            Action::Connect(conn, target) => self.connect(node, conn, &target),
+            Action::Disconnect(conn) => {
+                self.nodes[node].connections.remove(&conn);
+                self.servers.values_mut().for_each(|server| server.forget((node, conn)));
+            }
+            Action::Send(conn, tag, request, _) => self.send(node, conn, tag, request),
+            Action::Answer(id, answer) => self.answered(node, id, answer),
+            Action::Publish(notice) => {
+                self.events.push((self.now, node, format!("{} {}", notice.name, notice.payload)));
+            }
+            Action::Log(_, text) => self.events.push((self.now, node, format!("log: {text}"))),
+            Action::Persist(revision, patch) => {
+                let busy = self.nodes[node].disk_busy_until.saturating_sub(self.now);
+                let delay = busy + 500_000 + self.rng.random_range(0..1_000_000);
+                self.nodes[node].disk_busy_until = self.now + delay;
+                let incarnation = self.nodes[node].incarnation;
+                self.later(delay, Event::Saved(node, incarnation, revision, patch));
+            }
+            _ => {}
+        }
+    }
+
+    fn connect(&mut self, node: usize, conn: ConnId, target: &Target) {
+        let port = target.port;
+        let reachable = match self.servers.get_mut(&port) {
+            Some(server) => {
+                if server.alive {
+                    server.clients.insert((node, conn));
+                }
+                server.alive
+            }
+            None => self
+                .nodes
+                .get(usize::from(port.wrapping_sub(FIRST_NODE_PORT)))
+                .is_some_and(|peer| peer.engine.is_some()),
+        };
+        if reachable {
+            self.nodes[node].connections.insert(conn, port);
+            self.feed(node, Input::Connected(conn, Endpoints { local: LOCALHOST, remote: LOCALHOST }));
+        } else {
+            self.feed(node, Input::Disconnected(conn, "Connection refused".into()));
+        }
+    }
+
+    fn send(&mut self, node: usize, conn: ConnId, tag: Tag, request: Request) {
+        let Some(port) = self.nodes[node].connections.get(&conn).copied() else { return };
+        match &request {
+            Request::Publish(hello) => self.oracle.hello(node, hello),
+            Request::ReplicaOf(None) => {
+                let epoch = self.nodes[node].disk.sentinel.current_epoch;
+                self.oracle.promotion(node, MASTER, epoch);
+            }
+            _ => {}
+        }
+        let delay = self.latency(node as u64, u64::from(port));
+        if self.servers.contains_key(&port) {
+            self.later(delay, Event::Serve(port, (node, conn), tag, request));
+        } else {
+            let peer = usize::from(port - FIRST_NODE_PORT);
+            self.later(delay, Event::Ask(peer, (node, conn), tag, request));
+        }
+    }
+
+    fn serve(&mut self, port: u16, client: Client, tag: Tag, request: Request) {
+        let (time, link_up) = (self.now, self.link_up(port));
+        let replicas: Vec<u16> = self
+            .servers
+            .values()
+            .filter(|other| other.alive && other.follows(port))
+            .map(|other| other.port)
+            .collect();
+        let server = self.servers.get_mut(&port).expect("a known port");
+        if !server.alive || !server.clients.contains(&client) {
+            return;
+        }
+        if server.paused {
+            server.backlog.push((client, tag, request));
+            return;
+        }
+        let effect = server.serve(time, client, request, link_up, &replicas);
+        if let Some(reply) = effect.reply {
+            self.feed(client.0, Input::Reply(client.1, tag, reply));
+        }
+        self.disconnect(effect.killed);
+        if let Some(hello) = effect.published {
+            let subscribers: Vec<Client> = [port]
+                .iter()
+                .chain(&replicas)
+                .filter_map(|port| self.servers.get(port))
+                .flat_map(|server| server.clients.clone())
+                .collect();
+            for (node, conn) in
+                subscribers.into_iter().filter(|client| client.1.kind == sentineld::engine::ConnKind::PubSub)
+            {
+                let own =
+                    self.nodes[node].engine.as_ref().is_some_and(|engine| *engine.my_id() == hello.run_id);
+                self.feed(node, Input::Heard(conn, (!own).then(|| hello.clone())));
+            }
+        }
+    }
+
+    fn link_up(&self, port: u16) -> bool {
+        let Role::ReplicaOf(master, synced_at) = self.servers[&port].role else { return false };
+        let master = &self.servers[&master];
+        master.alive && !master.paused && self.now >= synced_at
+    }
+
+    fn disconnect(&mut self, clients: Vec<Client>) {
+        for (node, conn) in clients {
+            self.nodes[node].connections.remove(&conn);
+            self.feed(node, Input::Disconnected(conn, "reset by peer".into()));
+        }
+    }
+
+    /// A request reaches another Sentinel, through its client port.
+    fn ask(&mut self, node: usize, client: Client, tag: Tag, request: Request) {
+        let state = &mut self.nodes[node];
+        if state.engine.is_none() {
+            return;
+        }
+        let command = match request {
+            Request::Ping => Command::Ping,
+            Request::Publish(hello) => Command::Publish(Some(hello)),
+            Request::IsMasterDown { host, port, epoch, candidate } => {
+                let asker = Some(format!("sentinel-{}-cmd", &run_id(client.0)[..8]));
+                Command::Sentinel(SentinelCommand::IsMasterDown {
+                    host,
+                    port: port.into(),
+                    epoch,
+                    candidate,
+                    asker,
+                })
+            }
+            _ => return self.feed(client.0, Input::Reply(client.1, tag, Reply::Status("OK".into()))),
+        };
+        state.asked += 1;
+        let seq = state.asked;
+        state.questions.insert(seq, (client, tag));
+        let id = CommandId { client: ClientId(1), seq };
+        self.turn(node, Some(Input::Command { id, command, runnable: Vec::new() }));
+    }
+
+    fn answered(&mut self, node: usize, id: CommandId, answer: Answer) {
+        let Some((client, tag)) = self.nodes[node].questions.remove(&id.seq) else { return };
+        let reply = match answer {
+            Answer::Pong => Reply::Ping(sentineld::wire::PingReply::Pong),
+            Answer::Integer(number) => Reply::Integer(number),
+            Answer::MasterDown(reply) => {
+                if let Some(leader) = &reply.leader {
+                    let durable = self.nodes[node].disk.masters[0].leader_epoch;
+                    self.oracle.vote(node, MASTER, reply.leader_epoch, leader, durable);
+                }
+                Reply::MasterDown(reply)
+            }
+            other => panic!("no answer to a peer: {other:?}"),
+        };
+        self.feed(client.0, Input::Reply(client.1, tag, reply));
+    }
+}
+
+fn now(nanos: u64) -> Now {
+    let wall = i64::try_from(nanos / MILLI).expect("a short run");
+    Now { mono: Instant::from_nanos(nanos), wall: WallTime::from_millis(1_800_000_000_000 + wall) }
+}
+
+pub fn node_port(node: usize) -> u16 {
+    FIRST_NODE_PORT + u16::try_from(node).expect("a handful")
+}
+
+fn run_id(node: usize) -> String {
+    format!("{node:08x}{:032x}", 0)
+}
+
+fn settings(node: usize, master: MasterSettings) -> Settings {
+    let server = sentineld::conf::ServerSettings {
+        port: node_port(node),
+        ..sentineld::conf::ServerSettings::default()
+    };
+    let sentinel = SentinelSettings {
+        my_id: Some(RunId::from(run_id(node))),
+        current_epoch: Epoch::ZERO,
+        ..SentinelSettings::default()
+    };
+    Settings { server, sentinel, masters: vec![master] }
+}
+
+/// Convenience for scenarios: a peer as the file knows it.
+pub fn known_peer(node: usize) -> KnownPeer {
+    KnownPeer { run_id: RunId::from(run_id(node)), host: "127.0.0.1".into(), port: node_port(node) }
+}
