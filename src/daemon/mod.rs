@@ -136,6 +136,7 @@ fn wire(
 
     let clock = Clock::start();
     let source = settings.server.bind_source_addr.clone();
+    let unix_socket = settings.server.unix_socket.as_ref().is_some_and(|path| !path.is_empty());
     let engine = Engine::new(settings, chance::seed(), clock.now());
     let hands = Hands {
         links: Links::new(runtime.clone(), inbox.clone(), engine.my_id().clone(), source.as_deref()),
@@ -149,7 +150,7 @@ fn wire(
     let (first_turn_done, first_turn) = oneshot::channel();
     Driver { engine, outlet, clock, hands }.start(first_turn_done)?;
     runtime.spawn(server.clone().serve(listeners));
-    let running = Running { supervisor, pid_file, server, store };
+    let running = Running { supervisor, pid_file, server, unix_socket, store };
     Ok(Wired { running, signals, exits, first_turn })
 }
 
