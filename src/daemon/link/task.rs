@@ -11,12 +11,16 @@ use super::{Common, Outgoing, connect};
 use crate::daemon::strerror::strerror;
 use crate::engine::{ConnId, ConnKind, Input, Tag, Target};
 use crate::wire::frame::{Frame, ReplyDecoder, hello_message};
+use crate::wire::scan::Limits;
 use crate::wire::{Expect, Hello, Reply, Request};
 
 /// Encoded and unsent bytes beyond which no more requests are taken from the queue.
 const MAX_UNSENT: usize = 1024 * 1024;
 /// Requests without a reply beyond which the other side counts as dead: it reads and never answers.
 const MAX_UNANSWERED: usize = 65_536;
+/// Bytes of one reply. INFO of a master with ten thousand replicas has about one million; what is longer is an attack or a fault,
+/// and each of a fleet's links may have to hold that much.
+const MAX_REPLY: usize = 8 * 1024 * 1024;
 /// Bytes read at a time, on the stack.
 const CHUNK: usize = 16 * 1024;
 
@@ -33,7 +37,7 @@ pub(super) async fn run(common: Common, conn: ConnId, target: Target, queue: mps
                 queue,
                 unsent: BytesMut::new(),
                 asked: VecDeque::new(),
-                decoder: ReplyDecoder::default(),
+                decoder: ReplyDecoder::new(Limits { bytes: MAX_REPLY, ..Limits::default() }),
             };
             match task.pump().await {
                 Ok(never) => match never {},
