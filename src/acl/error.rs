@@ -25,7 +25,9 @@ pub enum RuleError {
     #[error("The password you are trying to remove from the user does not exist")]
     NoSuchPassword,
     /// A hash that is none.
-    #[error("The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters")]
+    #[error(
+        "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters"
+    )]
     BadHash,
     /// `+command|sub|word`.
     #[error("Allowing first-arg of a subcommand is not supported")]
@@ -53,7 +55,9 @@ pub enum LoadError {
     #[error("Spaces not allowed in ACL usernames")]
     BadName,
     /// Two `user` lines for one user.
-    #[error("Error in user declaration '{0}': Duplicate user found. A user can only be defined once in config files")]
+    #[error(
+        "Error in user declaration '{0}': Duplicate user found. A user can only be defined once in config files"
+    )]
     Duplicate(String),
     /// A selector that is not closed.
     #[error("Error in user declaration '{0}': Unmatched parenthesis in selector definition.")]

@@ -22,7 +22,8 @@ pub fn load(path: &str, text: &[u8], default_channels: bool) -> Result<Acl, Stri
         match read_line(line, default_channels) {
             Ok((name, user)) => {
                 if users.insert(name.clone(), Arc::new(user)).is_some() {
-                    errors += &format!("WARNING: Duplicate user '{}' found on line {}. ", shown(&name), i + 1);
+                    errors +=
+                        &format!("WARNING: Duplicate user '{}' found on line {}. ", shown(&name), i + 1);
                 }
             }
             Err(problems) => {
@@ -53,7 +54,8 @@ fn read_line(line: &[u8], default_channels: bool) -> Result<(Vec<u8>, User), Vec
     if has_blanks(name) {
         return Err(vec![format!("username '{}' contains invalid characters", shown(name))]);
     }
-    let rules = merge_selectors(rules).map_err(|_| vec!["Unmatched parenthesis in selector definition".to_owned()])?;
+    let rules = merge_selectors(rules)
+        .map_err(|_| vec!["Unmatched parenthesis in selector definition".to_owned()])?;
     let mut user = User::new(default_channels);
     let mut problems = Vec::new();
     let mut syntax_error = false;
@@ -61,7 +63,11 @@ fn read_line(line: &[u8], default_channels: bool) -> Result<(Vec<u8>, User), Vec
         match user.apply(rule) {
             Ok(()) => {}
             Err(RuleError::Unknown) => {
-                problems.push(format!("Error in applying operation '{}': {}", shown(rule), RuleError::Unknown));
+                problems.push(format!(
+                    "Error in applying operation '{}': {}",
+                    shown(rule),
+                    RuleError::Unknown
+                ));
             }
             // Only the first: it may cause the others, and their rules may hold passwords.
             Err(_) if syntax_error => {}
@@ -89,7 +95,8 @@ mod tests {
 
     #[test]
     fn each_bad_line_is_named_and_nothing_is_loaded() {
-        let error = load("f", b"foo\nuser a +get bad <x\nuser b on\nuser b off\n", false).expect_err("invalid");
+        let error =
+            load("f", b"foo\nuser a +get bad <x\nuser b on\nuser b off\n", false).expect_err("invalid");
         assert_eq!(
             error,
             "f:1: should start with user keyword followed by the username. \

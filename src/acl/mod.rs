@@ -136,14 +136,22 @@ fn load_user(name: &str, rules: &[String], default_channels: bool) -> Result<Use
     let rules: Vec<&[u8]> = rules.iter().map(String::as_bytes).collect();
     let rules = merge_selectors(&rules).map_err(|_| LoadError::Unmatched(name.to_owned()))?;
     for rule in &rules {
-        user.apply(rule).map_err(|reason| LoadError::Rule { rule: shown(rule), user: name.to_owned(), reason })?;
+        user.apply(rule).map_err(|reason| LoadError::Rule {
+            rule: shown(rule),
+            user: name.to_owned(),
+            reason,
+        })?;
     }
     Ok(user)
 }
 
 /// Random text for ACL GENPASS: as many hexadecimal digits as `bits` need. `random` must hold as many bytes as there are digits.
 pub fn generate_password(bits: usize, random: &[u8]) -> String {
-    random.iter().take(bits.div_ceil(4)).map(|byte| char::from(b"0123456789abcdef"[usize::from(byte & 15)])).collect()
+    random
+        .iter()
+        .take(bits.div_ceil(4))
+        .map(|byte| char::from(b"0123456789abcdef"[usize::from(byte & 15)]))
+        .collect()
 }
 
 #[cfg(test)]

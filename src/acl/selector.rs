@@ -186,7 +186,8 @@ impl Selector {
 
     /// True if messages of this channel may be received or sent; a pattern must be listed literally.
     pub fn allows_channel(&self, name: &[u8], is_pattern: bool) -> bool {
-        let matches = |known: &Vec<u8>| if is_pattern { known == name } else { glob_matches(known, name, false) };
+        let matches =
+            |known: &Vec<u8>| if is_pattern { known == name } else { glob_matches(known, name, false) };
         self.all_channels || self.channels.iter().any(matches)
     }
 

@@ -45,7 +45,14 @@ fn users_are_described_as_the_reference_does() {
         "on #2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881 resetchannels -@all +@pubsub +ping +shutdown|now -subscribe (~x %R~y resetchannels &z -@all +ping)"
     );
     assert_eq!(line("~a %W~b %RW~c %R~b allchannels allcommands"), "off ~a ~b ~c &* +@all");
-    assert_eq!(line("+@all -@all +sentinel -sentinel|set +sentinel|set"), "off resetchannels -@all +sentinel");
+    assert_eq!(
+        line("+@all -@dangerous +sentinel|masters"),
+        "off resetchannels +@all -@dangerous +sentinel|masters"
+    );
+    assert_eq!(
+        line("reset +client"),
+        "off sanitize-payload resetchannels -@all +@connection -auth +client -command -hello -ping"
+    );
 }
 
 #[test]
@@ -66,19 +73,30 @@ fn descriptions_load_again() {
 fn bad_rules_are_refused_with_the_reference_s_words() {
     for (rules, error) in [
         ("+get", "Error in ACL SETUSER modifier '+get': Unknown command or category name in ACL"),
-        ("+sentinel|foo", "Error in ACL SETUSER modifier '+sentinel|foo': Unknown command or category name in ACL"),
+        (
+            "+sentinel|foo",
+            "Error in ACL SETUSER modifier '+sentinel|foo': Unknown command or category name in ACL",
+        ),
         ("-@foo", "Error in ACL SETUSER modifier '-@foo': Unknown command or category name in ACL"),
         ("foo", "Error in ACL SETUSER modifier 'foo': Syntax error"),
         ("+ping|", "Error in ACL SETUSER modifier '+ping|': Syntax error"),
         ("%~b", "Error in ACL SETUSER modifier '%~b': Syntax error"),
-        ("+acl|cat|x", "Error in ACL SETUSER modifier '+acl|cat|x': Allowing first-arg of a subcommand is not supported"),
+        (
+            "+acl|cat|x",
+            "Error in ACL SETUSER modifier '+acl|cat|x': Allowing first-arg of a subcommand is not supported",
+        ),
         ("(+x", "Unmatched parenthesis in acl selector starting at '(+x'."),
-        ("<x", "Error in ACL SETUSER modifier '<x': The password you are trying to remove from the user does not exist"),
+        (
+            "<x",
+            "Error in ACL SETUSER modifier '<x': The password you are trying to remove from the user does not exist",
+        ),
     ] {
         assert_eq!(refusal(rules), error);
     }
     assert!(refusal("~* ~x").contains("'~x': Adding a pattern after the * pattern (or the 'allkeys' flag)"));
-    assert!(refusal("&* &x").contains("'&x': Adding a pattern after the * pattern (or the 'allchannels' flag)"));
+    assert!(
+        refusal("&* &x").contains("'&x': Adding a pattern after the * pattern (or the 'allchannels' flag)")
+    );
     assert!(refusal("#x").ends_with("contain only lowercase hexadecimal characters"));
     assert_eq!(Acl::new(false).set_user(b"a b", &[]), Err(SetUserError::BadName));
 }

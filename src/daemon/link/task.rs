@@ -11,8 +11,8 @@ use super::{Common, Outgoing, connect};
 use crate::daemon::strerror::strerror;
 use crate::engine::{ConnId, ConnKind, Input, Tag, Target};
 use crate::wire::frame::{Frame, ReplyDecoder, hello_message};
-use crate::wire::scan::Limits;
-use crate::wire::{Expect, Hello, Reply, Request};
+
+use crate::wire::{Expect, Hello, Limits, Reply, Request};
 
 /// Encoded and unsent bytes beyond which no more requests are taken from the queue.
 const MAX_UNSENT: usize = 1024 * 1024;

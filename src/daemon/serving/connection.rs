@@ -1,0 +1,361 @@
+//! The task of one client: bytes in, commands out, answers back. It alone touches the socket and the session.
+//!
+//! One round: take the mail, carry out what was received, write what there is, wait for any of them. A round never waits for the client
+//! to read: while too much is unanswered or unwritten, no more is read or carried out.
+
+use std::future::pending;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::Interest;
+use tracing::{debug, warn};
+
+use super::execute::{Flow, How, Stall};
+use super::handle::{Delivery, Doom, Handle, Item};
+use super::listen::reason;
+use super::shared::Shared;
+use super::stats::count;
+use super::stream::Stream;
+use crate::session::Session;
+use crate::session::slots::Slots;
+use crate::wire::{ProtocolError, RequestDecoder};
+
+/// Commands of one client that may be with the engine at a time.
+const MAX_UNANSWERED: usize = 1024;
+/// Unwritten bytes above which nothing more is carried out.
+const MAX_BACKLOG: usize = 1024 * 1024;
+/// Bytes read at a time.
+const READ_CHUNK: usize = 32 * 1024;
+/// How long a doomed connection may take to send what is queued.
+const FAREWELL: Duration = Duration::from_millis(100);
+/// How often a soft output limit is looked at while nothing moves.
+const LIMIT_PERIOD: Duration = Duration::from_secs(1);
+
+/// Why a connection ends.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The client closed it.
+    PeerClosed,
+    /// Reading failed.
+    ReadFailed(io::Error),
+    /// Writing failed.
+    WriteFailed(io::Error),
+    /// Nothing was heard for too long.
+    Idle,
+    /// Too much input that makes no command.
+    QueryLimit,
+    /// Too much output that is not read.
+    OutputLimit,
+    /// We want it so: killed, or closed after a reply.
+    Wanted,
+}
+
+/// How a connection that is going to be closed is treated until then.
+#[derive(Clone, Copy, Debug)]
+enum Closing {
+    /// What is owed is sent first.
+    AfterReplies,
+    /// What is written already is sent, until then.
+    Flushing(Instant),
+    /// Nothing more happens until others close it (SHUTDOWN).
+    Silent,
+}
+
+/// One client.
+pub(super) struct Connection {
+    pub shared: Arc<Shared>,
+    pub handle: Arc<Handle>,
+    pub session: Session,
+    pub out: BytesMut,
+    pub slots: Slots<How>,
+    stream: Stream,
+    decoder: RequestDecoder,
+    /// A command that can't be carried out yet; nothing after it is.
+    stalled: Option<(Vec<Bytes>, Stall)>,
+    closing: Option<Closing>,
+    peer_closed: bool,
+    last_active: Instant,
+}
+
+impl Connection {
+    pub fn new(shared: Arc<Shared>, handle: Arc<Handle>, stream: Stream, session: Session) -> Connection {
+        let decoder = RequestDecoder::new(shared.settings.max_bulk_len);
+        Connection {
+            shared,
+            handle,
+            session,
+            out: BytesMut::new(),
+            slots: Slots::default(),
+            stream,
+            decoder,
+            stalled: None,
+            closing: None,
+            peer_closed: false,
+            last_active: Instant::now(),
+        }
+    }
+
+    /// Serves the client to its end.
+    pub async fn run(mut self) {
+        let end = self.drive().await;
+        self.log_end(&end);
+        self.unsubscribe_all();
+        self.shared.registry.remove(self.handle.id);
+    }
+
+    /// Sends what is owed, then closes.
+    pub fn close_after_replies(&mut self) {
+        self.closing.get_or_insert(Closing::AfterReplies);
+    }
+
+    /// Does nothing more: the process is about to end.
+    pub fn fall_silent(&mut self) {
+        self.closing.get_or_insert(Closing::Silent);
+    }
+
+    async fn drive(&mut self) -> End {
+        loop {
+            if let Some(end) = self.read_mail() {
+                return end;
+            }
+            let throttled = match self.work().await {
+                Ok(throttled) => throttled,
+                Err(end) => return end,
+            };
+            if let Some(end) = self.write() {
+                return end;
+            }
+            if self.is_finished() {
+                return if self.peer_closed { End::PeerClosed } else { End::Wanted };
+            }
+            if throttled && self.may_execute() {
+                continue;
+            }
+            if let Some(end) = self.wait().await {
+                return end;
+            }
+        }
+    }
+
+    fn read_mail(&mut self) -> Option<End> {
+        let Delivery { items, doom } = self.handle.take_mail();
+        for item in items {
+            match item {
+                Item::Answer(seq, answer) => self.take_answer(seq, answer),
+                Item::Message(message) => self.push_message(&message),
+                Item::RulesChanged if self.is_still_allowed() => {}
+                Item::RulesChanged => return Some(End::Wanted),
+            }
+        }
+        match doom {
+            Some(Doom::Now) => Some(End::Wanted),
+            Some(Doom::Flushed) => {
+                self.closing = Some(Closing::Flushing(Instant::now() + FAREWELL));
+                None
+            }
+            None => None,
+        }
+    }
+
+    /// Carries out what was received. True if it stopped because enough is under way, not because nothing is left.
+    async fn work(&mut self) -> Result<bool, End> {
+        let mut throttled = false;
+        loop {
+            if !self.may_execute() {
+                throttled = true;
+                break;
+            }
+            let words = match self.stalled.take() {
+                Some((words, stall)) if stall.is_over(self.slots.is_empty()) => words,
+                Some(stalled) => {
+                    self.stalled = Some(stalled);
+                    break;
+                }
+                None => match self.next_request() {
+                    Some(words) => words,
+                    None => break,
+                },
+            };
+            match self.execute(&words).await {
+                Flow::Done => {}
+                Flow::Stalled(stall) => self.stalled = Some((words, stall)),
+                Flow::Drop => return Err(End::Wanted),
+            }
+        }
+        let buffered = u64::try_from(self.decoder.buffered()).unwrap_or(u64::MAX);
+        if buffered > self.shared.settings.query_buffer_limit {
+            return Err(End::QueryLimit);
+        }
+        self.decoder.release();
+        self.note_facts();
+        Ok(throttled)
+    }
+
+    fn next_request(&mut self) -> Option<Vec<Bytes>> {
+        let limits_apply = self.session.must_authenticate(&self.shared.acl.load());
+        match self.decoder.next_request(!limits_apply) {
+            Ok(words) => words,
+            Err(error) => {
+                self.refuse_protocol(error);
+                None
+            }
+        }
+    }
+
+    fn refuse_protocol(&mut self, error: ProtocolError) {
+        let preview = self.decoder.error_preview();
+        let (name, line) = (error.log_name(), self.handle.line());
+        debug!("Protocol error ({name}) from client: {line}. Query buffer during protocol error: {preview}");
+        self.reply(&error.value());
+        self.close_after_replies();
+    }
+
+    /// True while more commands may be carried out.
+    fn may_execute(&self) -> bool {
+        self.closing.is_none() && self.slots.waiting() < MAX_UNANSWERED && self.out.len() < MAX_BACKLOG
+    }
+
+    fn is_finished(&self) -> bool {
+        match self.closing {
+            Some(Closing::AfterReplies) => self.slots.is_empty() && self.out.is_empty(),
+            Some(Closing::Flushing(until)) => self.out.is_empty() || Instant::now() >= until,
+            Some(Closing::Silent) | None => false,
+        }
+    }
+
+    fn write(&mut self) -> Option<End> {
+        while !self.out.is_empty() {
+            match self.stream.try_write(&self.out) {
+                Ok(written) => {
+                    self.out.advance(written);
+                    count(&self.shared.stats.bytes_out, written);
+                    count(&self.shared.stats.writes, 1);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(_) if self.peer_closed => return Some(End::PeerClosed),
+                Err(error) => return Some(End::WriteFailed(error)),
+            }
+        }
+        if self.out.is_empty() {
+            // An idle connection owns no buffer.
+            self.out = BytesMut::new();
+        }
+        let limit = self.shared.output_limit(self.session.subscriptions.count() > 0);
+        if self.handle.note_backlog(self.out.len(), limit) { None } else { Some(End::OutputLimit) }
+    }
+
+    /// Waits for the socket, for mail, or for the time. Reads if there is something to read.
+    async fn wait(&mut self) -> Option<End> {
+        let reading = !self.peer_closed && self.stalled.is_none() && self.may_execute();
+        let interest = match (reading, !self.out.is_empty()) {
+            (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
+            (true, false) => Some(Interest::READABLE),
+            (false, true) => Some(Interest::WRITABLE),
+            (false, false) => None,
+        };
+        let deadline = self.deadline();
+        let socket = async {
+            match interest {
+                Some(interest) => self.stream.ready(interest).await,
+                None => pending().await,
+            }
+        };
+        let timer = async {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.handle.mail_came() => None,
+            ready = socket => match ready {
+                Ok(ready) if reading && (ready.is_readable() || ready.is_read_closed()) => self.read(),
+                Ok(_) => None,
+                Err(error) => Some(End::ReadFailed(error)),
+            },
+            () = timer => self.is_idle().then_some(End::Idle),
+        }
+    }
+
+    fn read(&mut self) -> Option<End> {
+        let buffer = self.decoder.buffer();
+        buffer.reserve(READ_CHUNK);
+        match self.stream.try_read(buffer) {
+            Ok(0) if self.slots.is_empty() && self.out.is_empty() => Some(End::PeerClosed),
+            Ok(0) => {
+                self.peer_closed = true;
+                self.close_after_replies();
+                None
+            }
+            Ok(read) => {
+                count(&self.shared.stats.bytes_in, read);
+                count(&self.shared.stats.reads, 1);
+                self.last_active = Instant::now();
+                None
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            Err(error) => Some(End::ReadFailed(error)),
+        }
+    }
+
+    /// When to look again even if nothing happens.
+    fn deadline(&self) -> Option<Instant> {
+        let limit = self.shared.output_limit(self.session.subscriptions.count() > 0);
+        let soft = (!self.out.is_empty() && limit.soft > 0).then(|| Instant::now() + LIMIT_PERIOD);
+        let stall = self.stalled.as_ref().and_then(|(_, stall)| stall.look_again());
+        let flush = match self.closing {
+            Some(Closing::Flushing(until)) => Some(until),
+            _ => None,
+        };
+        [soft, stall, flush, self.idle_at()].into_iter().flatten().min()
+    }
+
+    /// When the client counts as idle; subscribers and clients that are made to wait never do (spec 3 §3.3.5).
+    fn idle_at(&self) -> Option<Instant> {
+        let timeout = self.shared.settings.timeout;
+        let exempt = timeout.is_zero() || self.session.subscriptions.count() > 0 || self.stalled.is_some();
+        if exempt { None } else { self.last_active.checked_add(timeout) }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.idle_at().is_some_and(|at| Instant::now() >= at)
+    }
+
+    /// Lets others see how things are.
+    pub fn note_facts(&mut self) {
+        self.handle.note_session(&self.session);
+        let buffer = self.decoder.buffer();
+        let (input, input_room) = (buffer.len(), buffer.capacity() - buffer.len());
+        self.handle.note(|facts| {
+            facts.last_active = self.last_active;
+            facts.parked = self.stalled.as_ref().is_some_and(|(_, stall)| stall.look_again().is_some());
+            facts.closing = self.closing.is_some();
+            (facts.input, facts.input_room) = (input, input_room);
+            facts.output = self.out.len();
+        });
+    }
+
+    fn log_end(&self, end: &End) {
+        let line = || self.handle.line();
+        match end {
+            End::PeerClosed => debug!("Client closed connection {}", line()),
+            End::ReadFailed(error) => debug!("Reading from client: {}", reason(error)),
+            End::WriteFailed(error) => debug!("Error writing to client: {}", reason(error)),
+            End::Idle => debug!("Closing idle client"),
+            End::QueryLimit => warn!(
+                "Closing client that reached max query buffer length: {} (qbuf initial bytes: \"{}\")",
+                line(),
+                self.decoder.initial_bytes().escape_ascii()
+            ),
+            End::OutputLimit => {
+                warn!(
+                    "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
+                    line()
+                );
+            }
+            End::Wanted => {}
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Opening the sockets that clients connect to (spec 1 §6.5). Says itself, in the log, what went wrong.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+
+use nix::errno::Errno;
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use thiserror::Error;
+use tracing::warn;
+
+use crate::conf::ServerSettings;
+
+/// A path must fit into the address of a Unix socket, its final zero included.
+const MAX_UNIX_PATH: usize = 108;
+
+/// Sockets that are bound and listening, with nobody accepting yet.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    pub(super) tcp: Vec<TcpListener>,
+    /// With its path, to remove it at the end.
+    pub(super) unix: Option<(UnixListener, String)>,
+}
+
+/// Why we can't listen. It was logged already.
+#[derive(Debug, Error)]
+pub enum ListenError {
+    /// An address can't be had.
+    #[error("Failed listening on port {0} (TCP), aborting.")]
+    Tcp(u16),
+    /// The Unix socket can't be had.
+    #[error("Failed opening Unix socket: {0}")]
+    Unix(String),
+    /// The path is too long.
+    #[error("unix socket path too long ({0}), must be under {MAX_UNIX_PATH}")]
+    UnixPathTooLong(usize),
+    /// Neither a port nor a path.
+    #[error("Configured to not listen anywhere, exiting.")]
+    Nowhere,
+}
+
+/// Opens every socket of the configuration, or none.
+pub fn bind(settings: &ServerSettings) -> Result<Listeners, ListenError> {
+    open(settings).inspect_err(|error| warn!("{error}"))
+}
+
+fn open(settings: &ServerSettings) -> Result<Listeners, ListenError> {
+    let mut listeners = Listeners::default();
+    if settings.port != 0 {
+        for word in settings.bind.iter().filter(|word| !word.is_empty()) {
+            listeners.tcp.extend(open_word(word, settings)?);
+        }
+    }
+    if let Some(path) = settings.unix_socket.as_ref().filter(|path| !path.is_empty()) {
+        listeners.unix = Some((open_unix(path, settings)?, path.clone()));
+    }
+    if listeners.tcp.is_empty() && listeners.unix.is_none() {
+        return Err(ListenError::Nowhere);
+    }
+    Ok(listeners)
+}
+
+/// The sockets of one word of `bind`; none if the word allows for that.
+fn open_word(word: &str, settings: &ServerSettings) -> Result<Option<TcpListener>, ListenError> {
+    let (optional, address) = word.strip_prefix('-').map_or((false, word), |address| (true, address));
+    match open_tcp(address, settings.port, settings.tcp_backlog) {
+        Ok(listener) => Ok(Some(listener)),
+        Err(failure) => {
+            let (port, reason) = (settings.port, &failure.text);
+            warn!("Warning: Could not create server TCP listening socket {address}:{port}: {reason}");
+            let missing = optional && failure.errno == Some(Errno::EADDRNOTAVAIL);
+            if missing || failure.errno.is_some_and(is_unsupported) {
+                return Ok(None);
+            }
+            Err(ListenError::Tcp(port))
+        }
+    }
+}
+
+fn is_unsupported(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::ENOPROTOOPT
+            | Errno::EPROTONOSUPPORT
+            | Errno::ESOCKTNOSUPPORT
+            | Errno::EPFNOSUPPORT
+            | Errno::EAFNOSUPPORT
+    )
+}
+
+struct Failure {
+    errno: Option<Errno>,
+    text: String,
+}
+
+impl Failure {
+    fn of(step: &'static str) -> impl Fn(io::Error) -> Failure {
+        move |error| Failure {
+            errno: error.raw_os_error().map(Errno::from_raw),
+            text: format!("{step}: {}", reason(&error)),
+        }
+    }
+}
+
+fn open_tcp(address: &str, port: u16, backlog: u32) -> Result<TcpListener, Failure> {
+    let mut failure = None;
+    for address in resolve(address, port)? {
+        match open_address(address, backlog) {
+            Ok(listener) => return Ok(listener),
+            Err(other) => failure = Some(other),
+        }
+    }
+    Err(failure.unwrap_or_else(|| Failure { errno: None, text: "Name or service not known".to_owned() }))
+}
+
+/// A colon means IPv6, anything else IPv4; a name is looked up for that family only.
+fn resolve(address: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+    let wants_v6 = address.contains(':');
+    let fixed = match address {
+        "*" => Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        "::*" => Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
+        other => other.parse().ok(),
+    };
+    if let Some(ip) = fixed {
+        return Ok(vec![SocketAddr::new(ip, port)]);
+    }
+    let found = (address, port).to_socket_addrs().map_err(|error| {
+        let text = reason(&error);
+        Failure { errno: None, text: text.rsplit(": ").next().unwrap_or_default().to_owned() }
+    })?;
+    Ok(found.filter(|address| address.is_ipv6() == wants_v6).collect())
+}
+
+fn open_address(address: SocketAddr, backlog: u32) -> Result<TcpListener, Failure> {
+    let kind = Type::STREAM.nonblocking().cloexec();
+    let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))
+        .map_err(Failure::of("socket"))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true).map_err(Failure::of("setsockopt"))?;
+    }
+    socket.set_reuse_address(true).map_err(Failure::of("setsockopt SO_REUSEADDR"))?;
+    socket.bind(&address.into()).map_err(Failure::of("bind"))?;
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX)).map_err(Failure::of("listen"))?;
+    Ok(socket.into())
+}
+
+fn open_unix(path: &str, settings: &ServerSettings) -> Result<UnixListener, ListenError> {
+    if path.len() >= MAX_UNIX_PATH {
+        return Err(ListenError::UnixPathTooLong(path.len()));
+    }
+    let failed =
+        |step: &'static str| move |error: io::Error| ListenError::Unix(Failure::of(step)(error).text);
+    // A socket left behind by an earlier process; if it is something else, bind will say so.
+    let _ = std::fs::remove_file(path);
+    let kind = Type::STREAM.nonblocking().cloexec();
+    let socket = Socket::new(Domain::UNIX, kind, None).map_err(failed("socket"))?;
+    let address = SockAddr::unix(path).map_err(failed("bind"))?;
+    socket.bind(&address).map_err(failed("bind"))?;
+    let backlog = i32::try_from(settings.tcp_backlog).unwrap_or(i32::MAX);
+    socket.listen(backlog).map_err(failed("listen"))?;
+    if let Some(mode) = settings.unix_socket_perm {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(path, permissions).map_err(failed("chmod"))?;
+    }
+    Ok(socket.into())
+}
+
+/// The text of an error as the system has it, without its number.
+pub(super) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
