@@ -104,8 +104,8 @@ struct Loader<'h> {
     file_values: Option<BTreeMap<String, Lines>>,
     /// The directives whose value in the file's own text comes from an included file.
     included: BTreeSet<&'static str>,
-    /// `dir` was set somewhere.
-    dir_is_set: bool,
+    /// The directives that the file or what it includes sets.
+    set_in_file: BTreeSet<&'static str>,
     log_file_at: Option<Place>,
     statements: Vec<Statement>,
     users: Vec<UserLine>,
@@ -147,7 +147,7 @@ impl<'h> Loader<'h> {
             values: directive::all().map(|row| (row.name.to_owned(), row.default_lines())).collect(),
             file_values: None,
             included: BTreeSet::new(),
-            dir_is_set: false,
+            set_in_file: BTreeSet::new(),
             log_file_at: None,
             statements: Vec::new(),
             users: Vec::new(),

@@ -58,6 +58,12 @@ pub fn evaluate(
         let row = Row::find(&statement.words[0]);
         evaluation.apply(row, statement).map_err(|message| {
             let expected = match row {
+                Some(row) if message == UNRESOLVED => {
+                    format!(
+                        "{}: the host as an IP address, or as a name with `sentinel resolve-hostnames yes`",
+                        row.expected()
+                    )
+                }
                 Some(row) => row.expected(),
                 None => "the name of a `sentinel` directive: this one is unknown".to_owned(),
             };
@@ -106,6 +112,7 @@ struct Evaluation<'f> {
 
 type Outcome<T = ()> = Result<T, &'static str>;
 
+const UNRESOLVED: &str = "Can't resolve instance hostname.";
 const NOT_TEXT: &str = "argument must be UTF-8 text";
 
 impl<'f> Evaluation<'f> {
@@ -203,7 +210,7 @@ impl<'f> Evaluation<'f> {
         match numeric_ip::parse(host) {
             Some(ip) => Ok((ip.to_string(), port)),
             None if self.result.sentinel.resolve_hostnames => Ok((host.to_owned(), port)),
-            None => Err("Can't resolve instance hostname."),
+            None => Err(UNRESOLVED),
         }
     }
 

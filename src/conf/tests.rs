@@ -6,6 +6,7 @@ use super::*;
 
 mod example;
 mod loading;
+mod random;
 mod rewriting;
 
 /// A machine made of a map.

@@ -1,5 +1,7 @@
 //! What each kind of line does while a text is read (spec 1 §2.4, §2.5, §4).
 
+use sha2::{Digest, Sha256};
+
 use super::{ConfError, Joined, Line, Loader, Place, Remark, Source, Statement, USER_USAGE, UserLine};
 use crate::conf::directive::{self, Directive};
 use crate::conf::error::Invalid;
@@ -73,12 +75,24 @@ impl Loader<'_> {
             _ => {}
         }
         self.values.insert(row.name.to_owned(), lines);
-        match line.source {
-            Source::File => _ = self.included.remove(row.name),
-            Source::Include => _ = self.included.insert(row.name),
-            Source::Outside => {}
-        }
+        self.note_origin(row.name, line.source);
         Ok(())
+    }
+
+    /// Remembers what the rewrite will need to know about a value.
+    fn note_origin(&mut self, name: &'static str, source: Source) {
+        match source {
+            Source::File => _ = self.included.remove(name),
+            Source::Include => _ = self.included.insert(name),
+            Source::Outside => {
+                // Where the file says nothing, the rewrite has nothing to say either.
+                if let Some(values) = self.file_values.as_mut().filter(|_| !self.set_in_file.contains(name)) {
+                    values.remove(name);
+                }
+                return;
+            }
+        }
+        self.set_in_file.insert(name);
     }
 
     /// `dir` acts at once: later relative paths depend on it.
@@ -87,13 +101,6 @@ impl Loader<'_> {
         self.host
             .change_dir(&path)
             .map_err(|reason| line.fault(reason, "`dir <path>` with a directory that can be entered"))?;
-        if line.source == Source::Outside && !self.dir_is_set {
-            // The file says nothing about it, so the rewrite has nothing to say either.
-            if let Some(values) = &mut self.file_values {
-                values.remove("dir");
-            }
-        }
-        self.dir_is_set = true;
         Ok(())
     }
 
@@ -113,8 +120,7 @@ impl Loader<'_> {
     /// `user <name> [rule…]` (spec 1 §4.4).
     fn user(&mut self, line: &Line) -> Result<(), ConfError> {
         let name = line.text_word(1)?;
-        let rules =
-            (2..line.words.len()).map(|index| line.text_word(index)).collect::<Result<Vec<_>, _>>()?;
+        let rules = (2..line.words.len()).map(|index| hashed(line, index)).collect::<Result<Vec<_>, _>>()?;
         let refused = |word: &[u8], reason: &str| {
             let word = String::from_utf8_lossy(word);
             line.fault(format!("Error in user declaration '{word}': {reason}"), USER_USAGE)
@@ -188,4 +194,18 @@ impl Loader<'_> {
 
 fn is_switch(rule: &str) -> bool {
     ["on", "off", "reset"].iter().any(|word| rule.eq_ignore_ascii_case(word))
+}
+
+/// A rule of a user as text. A password that is none is given by its hash, which means the same (spec 1 §4.4).
+fn hashed(line: &Line, index: usize) -> Result<String, ConfError> {
+    let hash = |mark: char, password: &[u8]| {
+        let digits: String = Sha256::digest(password).iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(format!("{mark}{digits}"))
+    };
+    match line.words[index].as_slice() {
+        word if std::str::from_utf8(word).is_ok() => line.text_word(index),
+        [b'>', password @ ..] => hash('#', password),
+        [b'<', password @ ..] => hash('!', password),
+        _ => line.text_word(index),
+    }
 }

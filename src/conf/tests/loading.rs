@@ -144,6 +144,8 @@ fn standard_input_and_options_come_after_the_file() {
 
 #[test]
 fn users_are_handed_over_with_their_places() {
+    let hashed = load_text("user bob on \">\\xff\"\n").expect("valid").settings.server.users;
+    assert_eq!(hashed[0].1[1], "#a8100ae6aa1940d0b663bb31cd466142ebbdbd5187131b92d93818987832eb89");
     let loaded = load_text("user bob >x ON\nuser \"a b\"\n").expect("valid");
     assert_eq!(loaded.settings.server.users[0], ("bob".into(), vec![">x".into(), "ON".into()]));
     assert_eq!(loaded.users[1].place.line, 2);
