@@ -8,6 +8,7 @@ mod example;
 mod loading;
 mod random;
 mod rewriting;
+mod values;
 
 /// A machine made of a map.
 pub(super) struct FakeHost {

@@ -303,4 +303,7 @@ fn thousands_of_masters() {
     // Far above what it takes, far below what quadratic work would.
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
     assert_eq!(second.len(), rewrite(&second, &settings).len());
+    let loaded = load_text(std::str::from_utf8(&second).expect("text")).expect("valid");
+    assert_eq!(loaded.settings.masters, settings.masters);
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }
