@@ -10,8 +10,10 @@
 //! - [`session`]: one client connection's own state
 //! - [`engine`]: every decision
 //! - [`daemon`]: the only I/O
+//! - [`cli`]: the command line
 
 pub mod acl;
+pub mod cli;
 pub mod conf;
 pub mod daemon;
 pub mod engine;

@@ -107,21 +107,20 @@ impl Directive {
     /// # Errors
     /// The reference's text (spec 1 §2.3).
     pub fn parse(&self, words: &[Vec<u8>], before: &[String]) -> Result<Lines, String> {
-        // What a Sentinel acts on is handled as text, except the one that is sent as it is.
-        if self.served
-            && self.name != "requirepass"
-            && words.iter().any(|word| std::str::from_utf8(word).is_err())
-        {
-            return Err("argument must be UTF-8 text".to_owned());
-        }
-        match words {
-            [] | [_, _, ..] if !self.kind.takes_many() => Err("wrong number of arguments".to_owned()),
+        let lines = match words {
+            [] | [_, _, ..] if !self.kind.takes_many() => return Err("wrong number of arguments".to_owned()),
             // One word of a list may hold the whole list.
             [word] if self.kind.takes_many() && !word.is_empty() => {
-                self.kind.canonical(&super::token::split(word).unwrap_or_default(), before)
+                self.kind.canonical(&super::token::split(word).unwrap_or_default(), before)?
             }
-            _ => self.kind.canonical(words, before),
+            _ => self.kind.canonical(words, before)?,
+        };
+        // What a Sentinel acts on is handled as text, except the one value that is only sent.
+        let is_text = words.iter().all(|word| std::str::from_utf8(word).is_ok());
+        if self.served && self.name != "requirepass" && !is_text {
+            return Err("argument must be UTF-8 text".to_owned());
         }
+        Ok(lines)
     }
 
     /// What a line should look like, for error texts.

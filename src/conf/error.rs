@@ -27,8 +27,8 @@ pub struct Invalid {
     pub line: Option<(usize, Vec<u8>)>,
     /// The reference's message.
     pub message: String,
-    /// The real place, where one is known.
-    pub place: Option<Place>,
+    /// The real place of the fault.
+    pub place: Place,
     /// What was expected, as the end of a sentence.
     pub expected: String,
 }
@@ -56,10 +56,7 @@ impl fmt::Display for Invalid {
             writeln!(f, ">>> '{}'", String::from_utf8_lossy(line))?;
         }
         writeln!(f, "{}", self.message)?;
-        match &self.place {
-            Some(place) => writeln!(f, "{place}: expected {}.", self.expected),
-            None => writeln!(f, "Expected {}.", self.expected),
-        }
+        writeln!(f, "{}: expected {}.", self.place, self.expected)
     }
 }
 

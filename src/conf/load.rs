@@ -34,16 +34,28 @@ pub struct UserLine {
     pub name: String,
     /// The rules, as written.
     pub rules: Vec<String>,
-    /// The trimmed line and its number in the joined text.
-    pub line: (usize, Vec<u8>),
-    /// Where it stands.
-    pub place: Place,
+    at: Position,
+}
+
+/// A line that may still turn out to be wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Position {
+    /// Its number in the joined text, and its trimmed bytes.
+    line: (usize, Vec<u8>),
+    place: Place,
+}
+
+impl Position {
+    fn fault(&self, message: String, expected: &str) -> ConfError {
+        let (line, place, expected) = (Some(self.line.clone()), self.place.clone(), expected.to_owned());
+        ConfError::Invalid(Box::new(Invalid { line, message, place, expected }))
+    }
 }
 
 impl UserLine {
     /// The error for a fault in the rules that is found only after loading.
-    pub fn error(&self, message: String) -> ConfError {
-        fault(&self.line, &self.place, message, USER_USAGE)
+    pub fn error(&self, message: impl Into<String>) -> ConfError {
+        self.at.fault(message.into(), USER_USAGE)
     }
 }
 
@@ -56,6 +68,15 @@ pub struct Loaded {
     pub remarks: Vec<Remark>,
     /// The ACL users with their places, in the order of `settings.server.users`.
     pub users: Vec<UserLine>,
+    set_at: BTreeMap<&'static str, Position>,
+}
+
+impl Loaded {
+    /// The error for a generic directive whose value turns out to be of no use, naming the line that set it; `None` if no
+    /// line did. `expected` ends the sentence "expected …".
+    pub fn error_at(&self, directive: &str, message: impl Into<String>, expected: &str) -> Option<ConfError> {
+        Some(self.set_at.get(directive)?.fault(message.into(), expected))
+    }
 }
 
 /// What to read.
@@ -104,9 +125,10 @@ struct Loader<'h> {
     file_values: Option<BTreeMap<String, Lines>>,
     /// The directives whose value in the file's own text comes from an included file.
     included: BTreeSet<&'static str>,
-    /// `dir` was set somewhere.
-    dir_is_set: bool,
-    log_file_at: Option<Place>,
+    /// The directives that the file or what it includes sets.
+    set_in_file: BTreeSet<&'static str>,
+    /// The line that set each directive last.
+    set_at: BTreeMap<&'static str, Position>,
     statements: Vec<Statement>,
     users: Vec<UserLine>,
     user_names: BTreeSet<String>,
@@ -117,8 +139,7 @@ struct Loader<'h> {
 
 /// One understood line and all that is known about it.
 struct Line<'a> {
-    text: (usize, Vec<u8>),
-    place: Place,
+    at: Position,
     source: Source,
     depth: usize,
     words: &'a [Vec<u8>],
@@ -126,18 +147,13 @@ struct Line<'a> {
 
 impl Line<'_> {
     fn fault(&self, message: impl Into<String>, expected: &str) -> ConfError {
-        fault(&self.text, &self.place, message.into(), expected)
+        self.at.fault(message.into(), expected)
     }
 
     fn text_word(&self, index: usize) -> Result<String, ConfError> {
         String::from_utf8(self.words[index].clone())
             .map_err(|_| self.fault("argument must be UTF-8 text", "names and paths in UTF-8"))
     }
-}
-
-fn fault(line: &(usize, Vec<u8>), place: &Place, message: String, expected: &str) -> ConfError {
-    let (place, expected) = (Some(place.clone()), expected.to_owned());
-    ConfError::Invalid(Box::new(Invalid { line: Some(line.clone()), message, place, expected }))
 }
 
 impl<'h> Loader<'h> {
@@ -147,8 +163,8 @@ impl<'h> Loader<'h> {
             values: directive::all().map(|row| (row.name.to_owned(), row.default_lines())).collect(),
             file_values: None,
             included: BTreeSet::new(),
-            dir_is_set: false,
-            log_file_at: None,
+            set_in_file: BTreeSet::new(),
+            set_at: BTreeMap::new(),
             statements: Vec::new(),
             users: Vec::new(),
             user_names: BTreeSet::new(),
@@ -190,7 +206,8 @@ impl<'h> Loader<'h> {
             if bytes.is_empty() || bytes[0] == b'#' {
                 continue;
             }
-            let mut line = Line { text: (number, bytes.to_vec()), place, source, depth, words: &[] };
+            let mut line =
+                Line { at: Position { line: (number, bytes.to_vec()), place }, source, depth, words: &[] };
             // Differs: the reference reads a line with a NUL byte as if it, and its newline, ended there.
             if bytes.contains(&0) {
                 return Err(

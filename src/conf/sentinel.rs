@@ -58,10 +58,16 @@ pub fn evaluate(
         let row = Row::find(&statement.words[0]);
         evaluation.apply(row, statement).map_err(|message| {
             let expected = match row {
+                Some(row) if message == UNRESOLVED => {
+                    format!(
+                        "{}: the host as an IP address, or as a name with `sentinel resolve-hostnames yes`",
+                        row.expected()
+                    )
+                }
                 Some(row) => row.expected(),
                 None => "the name of a `sentinel` directive: this one is unknown".to_owned(),
             };
-            let (line, place) = (Some(statement.line.clone()), Some(statement.place.clone()));
+            let (line, place) = (Some(statement.line.clone()), statement.place.clone());
             ConfError::Invalid(Box::new(Invalid { line, message: message.to_owned(), place, expected }))
         })
     })?;
@@ -106,6 +112,7 @@ struct Evaluation<'f> {
 
 type Outcome<T = ()> = Result<T, &'static str>;
 
+const UNRESOLVED: &str = "Can't resolve instance hostname.";
 const NOT_TEXT: &str = "argument must be UTF-8 text";
 
 impl<'f> Evaluation<'f> {
@@ -203,7 +210,7 @@ impl<'f> Evaluation<'f> {
         match numeric_ip::parse(host) {
             Some(ip) => Ok((ip.to_string(), port)),
             None if self.result.sentinel.resolve_hostnames => Ok((host.to_owned(), port)),
-            None => Err("Can't resolve instance hostname."),
+            None => Err(UNRESOLVED),
         }
     }
 
@@ -230,15 +237,24 @@ impl<'f> Evaluation<'f> {
             }
             Word::ConfigEpoch => {
                 let epoch = Epoch(number::lenient_u64(value));
-                // Differs: of several lines the greatest epoch counts, not the last: an include must not turn it back.
-                let master = &mut self.result.masters[index];
-                master.config_epoch = master.config_epoch.max(epoch);
+                let known = self.result.masters[index].config_epoch;
+                self.result.masters[index].config_epoch = self.later(known, epoch);
                 self.result.sentinel.current_epoch = self.result.sentinel.current_epoch.max(epoch);
+            }
+            Word::LeaderEpoch => {
+                let known = self.result.masters[index].leader_epoch;
+                self.result.masters[index].leader_epoch =
+                    self.later(known, Epoch(number::lenient_u64(value)));
             }
             Word::RenameCommand => self.rename_command(index, arguments)?,
             _ => set_option(&mut self.result.masters[index], word, value)?,
         }
         Ok(())
+    }
+
+    /// Of two epochs the one that counts: the last, but an include or the command line must not turn one back.
+    fn later(&self, known: Epoch, new: Epoch) -> Epoch {
+        if self.mixed { known.max(new) } else { new }
     }
 
     fn script(&mut self, path: &[u8], refusal: &'static str) -> Outcome<String> {
@@ -303,7 +319,6 @@ fn set_option(master: &mut MasterSettings, word: Word, value: &[u8]) -> Outcome 
         Word::AuthUser => master.auth_user = Some(value.to_vec()),
         Word::RebootDownAfter if number::lenient(value) == 0 => master.reboot_down_after = None,
         Word::RebootDownAfter => master.reboot_down_after = Some(period("negative time parameter.")?),
-        Word::LeaderEpoch => master.leader_epoch = master.leader_epoch.max(Epoch(number::lenient_u64(value))),
         _ => unreachable!("not an option of a master: {word:?}"),
     }
     Ok(())

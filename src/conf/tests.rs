@@ -6,7 +6,9 @@ use super::*;
 
 mod example;
 mod loading;
+mod random;
 mod rewriting;
+mod values;
 
 /// A machine made of a map.
 pub(super) struct FakeHost {

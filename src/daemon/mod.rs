@@ -1,4 +1,180 @@
 //! The only async code and the only I/O: sockets, timers, files, processes around the engine.
+//!
+//! [`run`] boots in a single thread, then wires the parts: the engine's thread ([`driver`]), the writer's thread ([`store`]), and
+//! a runtime whose tasks own one socket each ([`link`], [`serving`]). Parts share nothing but queues. A panic anywhere ends the
+//! process: a Sentinel that has lost its mind must stop voting.
 
+pub mod background;
+pub mod banner;
+pub mod boot;
+pub mod chance;
+pub mod clock;
+pub mod config_file;
+pub mod driver;
+pub mod host;
 pub mod inbox;
+pub mod limits;
+pub mod link;
+pub mod logging;
+pub mod pidfile;
+pub mod resolver;
+pub mod scripts;
 pub mod serving;
+pub mod shutdown;
+pub mod store;
+pub mod strerror;
+pub mod supervision;
+pub mod users;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use nix::sys::stat::{Mode, umask};
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::{mpsc, oneshot};
+use tracing::error;
+
+use crate::cli::Invocation;
+use crate::engine::Engine;
+use crate::session::lookup::{self, Pulse};
+use boot::Booted;
+use clock::Clock;
+use driver::{Driver, Hands};
+use link::Links;
+use resolver::Resolver;
+use scripts::Scripts;
+use serving::{Identity, Server};
+use shutdown::{Running, Signals};
+use store::Store;
+
+/// Threads for what blocks: name look-ups.
+const BLOCKING_THREADS: usize = 32;
+
+/// Runs a Sentinel to its end. Called on the only thread of the process.
+pub fn run(invocation: &Invocation) -> ExitCode {
+    let started = std::time::Instant::now();
+    let umask = current_umask();
+    logging::init();
+    std::panic::set_hook(Box::new(|panic| {
+        let text = panic.to_string().replace('\n', " ");
+        error!("This Sentinel is broken and stops at once: {text}");
+        std::process::abort();
+    }));
+    match boot::boot(invocation, umask) {
+        Ok(booted) => serve(booted, &invocation.program, started),
+        Err(boot::Refused) => ExitCode::FAILURE,
+    }
+}
+
+/// The umask can only be read by setting it; nobody else runs yet.
+fn current_umask() -> u32 {
+    let mode = umask(Mode::empty());
+    umask(mode);
+    mode.bits()
+}
+
+fn serve(booted: Booted, program: &str, started: std::time::Instant) -> ExitCode {
+    if let Some(cpus) = &booted.settings.server.server_cpulist {
+        limits::bind_cpus(cpus);
+    }
+    let oom_score = booted.settings.server.oom_score_adj;
+    let wired = runtime().and_then(|runtime| {
+        let inside = runtime.enter();
+        let wired = wire(booted, program, started, runtime.handle());
+        drop(inside);
+        Ok((runtime, wired?))
+    });
+    let (runtime, wired) = match wired {
+        Ok(wired) => wired,
+        Err(error) => {
+            error!("Could not start: {}", strerror::strerror(&error));
+            return ExitCode::FAILURE;
+        }
+    };
+    let status = runtime.block_on(wired.run(oom_score));
+    // Threads that still look a name up are not waited for.
+    runtime.shutdown_background();
+    status
+}
+
+fn runtime() -> std::io::Result<Runtime> {
+    Builder::new_multi_thread().thread_name("io").max_blocking_threads(BLOCKING_THREADS).enable_all().build()
+}
+
+/// All parts, running.
+struct Wired {
+    running: Running,
+    signals: Signals,
+    exits: mpsc::UnboundedReceiver<serving::ExitRequest>,
+    first_turn: oneshot::Receiver<()>,
+}
+
+/// Connects the parts and sets them going. Called inside the runtime.
+fn wire(
+    booted: Booted,
+    program: &str,
+    started: std::time::Instant,
+    runtime: &Handle,
+) -> std::io::Result<Wired> {
+    let Booted { settings, config_path, book, acl, listeners, pid_file, supervisor } = booted;
+    let signals = Signals::catch()?;
+    let (inbox, outlet) = inbox::channel();
+    let (directory, directory_writer) = lookup::directory();
+    let pulse = Arc::new(Pulse::default());
+    let (exit, exits) = mpsc::unbounded_channel();
+    let identity = Identity {
+        config_file: config_path,
+        executable: executable(program),
+        run_id: chance::run_id(),
+        started,
+        supervised: supervisor.name(),
+        my_port: settings.server.port,
+    };
+    let server = Server::new(&settings.server, identity, acl, inbox.clone(), directory, pulse.clone(), exit);
+    let lines_of = server.clone();
+    let store = Arc::new(Store::start(book, Box::new(move || lines_of.user_lines()), inbox.clone())?);
+
+    let clock = Clock::start();
+    let source = settings.server.bind_source_addr.clone();
+    let unix_socket = settings.server.unix_socket.as_ref().is_some_and(|path| !path.is_empty());
+    let engine = Engine::new(settings, chance::seed(), clock.now());
+    let hands = Hands {
+        links: Links::new(runtime.clone(), inbox.clone(), engine.my_id().clone(), source.as_deref()),
+        server: server.clone(),
+        directory: directory_writer,
+        pulse,
+        store: store.clone(),
+        scripts: Scripts::new(runtime.clone(), inbox.clone()),
+        resolver: Resolver::new(runtime.clone(), inbox),
+    };
+    let (first_turn_done, first_turn) = oneshot::channel();
+    Driver { engine, outlet, clock, hands }.start(first_turn_done)?;
+    runtime.spawn(server.clone().serve(listeners));
+    let running = Running { supervisor, pid_file, server, unix_socket, store };
+    Ok(Wired { running, signals, exits, first_turn })
+}
+
+impl Wired {
+    /// Waits for the end, and goes through it.
+    async fn run(mut self, oom_score: Option<(bool, i32)>) -> ExitCode {
+        // The engine's thread can't be gone: it never ends before the process.
+        let _ = self.first_turn.await;
+        self.running.supervisor.ready();
+        if let Some((relative, value)) = oom_score {
+            limits::set_oom_score(relative, value);
+        }
+        self.signals.wait(&mut self.exits).await;
+        tokio::select! {
+            () = self.running.shut_down() => ExitCode::SUCCESS,
+            () = self.signals.insist() => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// The absolute path of the program as it was called, for INFO.
+fn executable(program: &str) -> String {
+    let path = std::path::Path::new(program);
+    let path =
+        if program.contains('/') { std::path::absolute(path).ok() } else { std::env::current_exe().ok() };
+    path.map_or_else(|| program.to_string(), |path| path.to_string_lossy().into_owned())
+}

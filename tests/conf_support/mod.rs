@@ -86,7 +86,8 @@ impl Host for RealHost {
 
     fn is_executable(&mut self, path: &str) -> bool {
         use std::os::unix::fs::PermissionsExt;
-        fs::metadata(self.0.join(path)).is_ok_and(|file| file.permissions().mode() & 0o111 != 0)
+        !path.is_empty()
+            && fs::metadata(self.0.join(path)).is_ok_and(|file| file.permissions().mode() & 0o111 != 0)
     }
 }
 

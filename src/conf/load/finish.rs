@@ -34,7 +34,7 @@ impl Loader<'_> {
         server.origins = origins;
         self.remark_on_memory();
         let settings = Settings { server, sentinel: evaluated.sentinel, masters: evaluated.masters };
-        Ok(Loaded { settings, remarks: self.remarks, users: self.users })
+        Ok(Loaded { settings, remarks: self.remarks, users: self.users, set_at: self.set_at })
     }
 
     /// What the rewrite must not take for the file's own.

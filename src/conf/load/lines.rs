@@ -1,6 +1,8 @@
 //! What each kind of line does while a text is read (spec 1 §2.4, §2.5, §4).
 
-use super::{ConfError, Joined, Line, Loader, Place, Remark, Source, Statement, USER_USAGE, UserLine};
+use sha2::{Digest, Sha256};
+
+use super::{ConfError, Joined, Line, Loader, Position, Remark, Source, Statement, USER_USAGE, UserLine};
 use crate::conf::directive::{self, Directive};
 use crate::conf::error::Invalid;
 use crate::conf::settings::LogLevel;
@@ -37,9 +39,9 @@ impl Loader<'_> {
             (b"loadmodule", []) => Err(line.fault(UNKNOWN, "`loadmodule <path> [argument...]`")),
             (b"sentinel", []) => Ok(()),
             (b"sentinel", _) => {
-                let Line { text, place, source, .. } = line;
-                let (line, place) = (text.clone(), place.clone());
-                self.statements.push(Statement { words: arguments.to_vec(), line, place, source: *source });
+                let Position { line: text, place } = line.at.clone();
+                let words = arguments.to_vec();
+                self.statements.push(Statement { words, line: text, place, source: line.source });
                 Ok(())
             }
             (_, []) if name.contains(&b'.') => {
@@ -60,7 +62,6 @@ impl Loader<'_> {
         let lines = row.parse(&line.words[1..], before).map_err(|message| line.fault(message, &expected))?;
         match row.name {
             "dir" => self.change_dir(line)?,
-            "logfile" => self.log_file_at = Some(line.place.clone()),
             "replicaof" if !lines.is_empty() => {
                 self.remark(line, "a Sentinel replicates nothing, the line is ignored")
             }
@@ -73,28 +74,32 @@ impl Loader<'_> {
             _ => {}
         }
         self.values.insert(row.name.to_owned(), lines);
-        match line.source {
-            Source::File => _ = self.included.remove(row.name),
-            Source::Include => _ = self.included.insert(row.name),
-            Source::Outside => {}
-        }
+        self.set_at.insert(row.name, line.at.clone());
+        self.note_origin(row.name, line.source);
         Ok(())
+    }
+
+    /// Remembers what the rewrite will need to know about a value.
+    fn note_origin(&mut self, name: &'static str, source: Source) {
+        match source {
+            Source::File => _ = self.included.remove(name),
+            Source::Include => _ = self.included.insert(name),
+            Source::Outside => {
+                // Where the file says nothing, the rewrite has nothing to say either.
+                if let Some(values) = self.file_values.as_mut().filter(|_| !self.set_in_file.contains(name)) {
+                    values.remove(name);
+                }
+                return;
+            }
+        }
+        self.set_in_file.insert(name);
     }
 
     /// `dir` acts at once: later relative paths depend on it.
     fn change_dir(&mut self, line: &Line) -> Result<(), ConfError> {
         let path = line.text_word(1)?;
-        self.host
-            .change_dir(&path)
-            .map_err(|reason| line.fault(reason, "`dir <path>` with a directory that can be entered"))?;
-        if line.source == Source::Outside && !self.dir_is_set {
-            // The file says nothing about it, so the rewrite has nothing to say either.
-            if let Some(values) = &mut self.file_values {
-                values.remove("dir");
-            }
-        }
-        self.dir_is_set = true;
-        Ok(())
+        let expected = "`dir <path>` with a directory that can be entered";
+        self.host.change_dir(&path).map_err(|reason| line.fault(reason, expected))
     }
 
     fn include(&mut self, line: &Line) -> Result<(), ConfError> {
@@ -105,7 +110,7 @@ impl Loader<'_> {
         }
         let path = line.text_word(1)?;
         let mut text = Joined::default();
-        self.read_into(&mut text, &path, Some(&line.place))?;
+        self.read_into(&mut text, &path, Some(&line.at.place))?;
         let source = if line.source == Source::Outside { Source::Outside } else { Source::Include };
         self.read_text(&text, source, line.depth + 1)
     }
@@ -113,8 +118,7 @@ impl Loader<'_> {
     /// `user <name> [rule…]` (spec 1 §4.4).
     fn user(&mut self, line: &Line) -> Result<(), ConfError> {
         let name = line.text_word(1)?;
-        let rules =
-            (2..line.words.len()).map(|index| line.text_word(index)).collect::<Result<Vec<_>, _>>()?;
+        let rules = (2..line.words.len()).map(|index| hashed(line, index)).collect::<Result<Vec<_>, _>>()?;
         let refused = |word: &[u8], reason: &str| {
             let word = String::from_utf8_lossy(word);
             line.fault(format!("Error in user declaration '{word}': {reason}"), USER_USAGE)
@@ -127,12 +131,8 @@ impl Loader<'_> {
         self.host
             .check_user(&name, &rules)
             .map_err(|(index, reason)| refused(&line.words[index], &reason))?;
-        if !rules
-            .iter()
-            .rev()
-            .find(|rule| is_switch(rule))
-            .is_some_and(|rule| rule.eq_ignore_ascii_case("on"))
-        {
+        let last_switch = rules.iter().rev().find(|rule| is_switch(rule));
+        if !last_switch.is_some_and(|rule| rule.eq_ignore_ascii_case("on")) {
             let text = format!(
                 "The user '{name}' is disabled (there is no 'on' modifier in the user description). Make sure this is \
                  not a configuration error."
@@ -142,50 +142,55 @@ impl Loader<'_> {
         if line.source != Source::File {
             self.foreign_users.insert(name.clone());
         }
-        self.users.push(UserLine { name, rules, line: line.text.clone(), place: line.place.clone() });
+        self.users.push(UserLine { name, rules, at: line.at.clone() });
         Ok(())
     }
 
-    /// What can be checked only at the end of each text (spec 1 §2.5).
+    /// What can be checked only at the end of each text (spec 1 §2.5). The reports name no line, only our last line does.
     pub(super) fn check_text(&mut self) -> Result<(), ConfError> {
-        let fault = |message: String, place: Option<Place>, expected: &str| {
-            let expected = expected.to_owned();
-            ConfError::Invalid(Box::new(Invalid { line: None, message, place, expected }))
-        };
-        let log_file =
-            self.values.get("logfile").and_then(|lines| token::split(lines.first()?.as_bytes())?.pop());
-        if let Some(path) =
-            log_file.and_then(|path| String::from_utf8(path).ok()).filter(|path| !path.is_empty())
-        {
-            self.host.test_log_file(&path).map_err(|reason| {
-                let place = self.log_file_at.clone();
-                fault(
-                    format!("Can't open the log file: {reason}"),
-                    place,
-                    "`logfile <path>` with a file that can be written",
-                )
+        let word = |name: &str| token::split(self.values[name].first()?.as_bytes())?.pop();
+        let log_file = word("logfile").and_then(|path| String::from_utf8(path).ok()).unwrap_or_default();
+        if !log_file.is_empty() {
+            const LOG_FILE: &str = "`logfile <path>` with a file that can be written";
+            self.host.test_log_file(&log_file).map_err(|reason| {
+                self.fault_of("logfile", format!("Can't open the log file: {reason}"), LOG_FILE)
             })?;
         }
-        let holds =
-            |name: &str, value: fn(&str) -> bool| self.values[name].first().is_some_and(|line| value(line));
-        if holds("cluster-enabled", |value| value == "yes") && holds("replicaof", |_| true) {
+        if word("cluster-enabled").is_some_and(|value| value == b"yes") && word("replicaof").is_some() {
+            const ONE_OF: &str = "`replicaof` or `cluster-enabled yes`, not both; a Sentinel needs neither";
             let message = "replicaof directive not allowed in cluster mode".to_owned();
-            return Err(fault(
-                message,
-                None,
-                "`replicaof` or `cluster-enabled yes`, not both; a Sentinel needs neither",
-            ));
+            return Err(self.fault_of("replicaof", message, ONE_OF));
         }
         Ok(())
+    }
+
+    /// A fault that appears after the line which set the directive.
+    fn fault_of(&self, name: &str, message: String, expected: &str) -> ConfError {
+        let place = self.set_at[name].place.clone();
+        ConfError::Invalid(Box::new(Invalid { line: None, message, place, expected: expected.to_owned() }))
     }
 
     fn remark(&mut self, line: &Line, text: &str) {
         let name = String::from_utf8_lossy(&line.words[0]);
-        let text = format!("{}: `{name}`: {text}", line.place);
+        let text = format!("{}: `{name}`: {text}", line.at.place);
         self.remarks.push(Remark { level: LogLevel::Warning, text });
     }
 }
 
 fn is_switch(rule: &str) -> bool {
     ["on", "off", "reset"].iter().any(|word| rule.eq_ignore_ascii_case(word))
+}
+
+/// A rule of a user as text. A password that is none is given by its hash, which means the same (spec 1 §4.4).
+fn hashed(line: &Line, index: usize) -> Result<String, ConfError> {
+    let hash = |mark: char, password: &[u8]| {
+        let digits: String = Sha256::digest(password).iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(format!("{mark}{digits}"))
+    };
+    match line.words[index].as_slice() {
+        word if std::str::from_utf8(word).is_ok() => line.text_word(index),
+        [b'>', password @ ..] => hash('#', password),
+        [b'<', password @ ..] => hash('!', password),
+        _ => line.text_word(index),
+    }
 }

@@ -20,7 +20,7 @@ sentinel leader-epoch mymaster 0
 
 #[test]
 fn reference_case() {
-    let Loaded { settings, remarks, users } = load_text(REFERENCE_CASE).expect("valid");
+    let Loaded { settings, remarks, users, .. } = load_text(REFERENCE_CASE).expect("valid");
     assert!(settings.server.daemonize);
     assert_eq!((settings.server.port, settings.server.dir.as_str()), (7000, "/tmp"));
     assert_eq!((settings.server.pidfile, settings.server.log_file.as_str()), (None, ""));
@@ -144,12 +144,13 @@ fn standard_input_and_options_come_after_the_file() {
 
 #[test]
 fn users_are_handed_over_with_their_places() {
+    let hashed = load_text("user bob on \">\\xff\"\n").expect("valid").settings.server.users;
+    assert_eq!(hashed[0].1[1], "#a8100ae6aa1940d0b663bb31cd466142ebbdbd5187131b92d93818987832eb89");
     let loaded = load_text("user bob >x ON\nuser \"a b\"\n").expect("valid");
     assert_eq!(loaded.settings.server.users[0], ("bob".into(), vec![">x".into(), "ON".into()]));
-    assert_eq!(loaded.users[1].place.line, 2);
     assert_eq!(loaded.remarks.len(), 1);
     assert!(loaded.remarks[0].text.starts_with("The user 'a b' is disabled"));
-    let error = loaded.users[1].error("Spaces not allowed in ACL usernames".into()).to_string();
+    let error = loaded.users[1].error("Spaces not allowed in ACL usernames").to_string();
     assert!(error.contains(">>> 'user \"a b\"'\nSpaces not allowed"), "{error}");
 
     struct Picky(FakeHost);
@@ -183,6 +184,19 @@ fn users_are_handed_over_with_their_places() {
     let error =
         load(&mut host, Inputs { path: Some("/c"), ..Inputs::default() }).expect_err("wrong").to_string();
     assert!(error.contains("Error in user declaration 'bob': Syntax error"), "{error}");
+}
+
+#[test]
+fn directives_can_be_refused_later() {
+    let loaded = load_text("tls-port 1\n# x\ntls-port 7\n").expect("valid");
+    let error = loaded
+        .error_at("tls-port", "TLS is not available", "`tls-port 0`")
+        .expect("a line set it")
+        .to_string();
+    assert!(error.contains(
+        "at line 3\n>>> 'tls-port 7'\nTLS is not available\nIn /c, line 3: expected `tls-port 0`."
+    ));
+    assert_eq!(loaded.error_at("port", "", ""), None);
 }
 
 #[test]

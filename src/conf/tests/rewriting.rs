@@ -205,6 +205,8 @@ fn a_line_stays_with_its_master() {
 fn what_the_command_line_says_is_not_persisted() {
     let file = "daemonize yes\nsentinel monitor m 127.0.0.1 1 1\nsentinel down-after-milliseconds m 7\n";
     let arguments = [
+        "--port",
+        "1",
         "--daemonize",
         "no",
         "--supervised",
@@ -232,7 +234,7 @@ fn what_the_command_line_says_is_not_persisted() {
     assert_eq!(settings.sentinel.announce_ip.as_deref(), Some("1.2.3.4"));
     let new = rewritten(file, &settings);
     assert!(new.starts_with(file), "{new}");
-    for absent in ["supervised", "dir ", "announce-ip"] {
+    for absent in ["supervised", "dir ", "announce-ip", "port"] {
         assert!(!new.contains(absent), "{absent} in {new}");
     }
     // A master of the command line has state to keep; naming it there again is no fault.
@@ -301,4 +303,7 @@ fn thousands_of_masters() {
     // Far above what it takes, far below what quadratic work would.
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
     assert_eq!(second.len(), rewrite(&second, &settings).len());
+    let loaded = load_text(std::str::from_utf8(&second).expect("text")).expect("valid");
+    assert_eq!(loaded.settings.masters, settings.masters);
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }

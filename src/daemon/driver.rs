@@ -1,0 +1,189 @@
+//! The turn loop: facts into the engine, deeds out of it, on a thread of its own.
+//!
+//! One cycle is a *turn*: the clock is read once, a bounded batch of facts and whatever is due are handed in at that instant, every
+//! action is drained, and only then is anything waited for. Nothing here decides, and nothing here waits for a consumer.
+//!
+//! Invariant: what clients are told about addresses is published before any answer, notice or request of the same turn leaves, so
+//! whoever hears of a switch and then asks gets the new address.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tracing::{debug, info, trace, warn};
+
+use super::clock::Clock;
+use super::inbox::Outlet;
+use super::link::Links;
+use super::logging;
+use super::resolver::Resolver;
+use super::scripts::Scripts;
+use super::serving::Server;
+use super::store::Store;
+use crate::engine::{Action, Engine, Input, Level, Notice};
+use crate::model::Now;
+use crate::session::lookup::{DirectoryWriter, Pulse};
+
+/// Facts of one turn at most, so that deadlines and actions are never far away.
+const BATCH: usize = 1024;
+/// Longest sleep: the pulse must show a living engine even if nothing happens.
+const LONGEST_SLEEP: Duration = Duration::from_millis(500);
+/// A turn longer than this is worth a line.
+const SLOW_TURN: Duration = Duration::from_millis(100);
+
+/// The loop and the engine in it.
+pub struct Driver {
+    /// Decides.
+    pub engine: Engine,
+    /// What came in.
+    pub outlet: Outlet,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Carries out what was decided.
+    pub hands: Hands,
+}
+
+/// Everything that carries out actions.
+pub struct Hands {
+    /// Outbound connections.
+    pub links: Links,
+    /// Client connections.
+    pub server: Server,
+    /// Addresses for clients.
+    pub directory: DirectoryWriter,
+    /// Shows clients' tasks that the engine lives.
+    pub pulse: Arc<Pulse>,
+    /// The configuration's writer.
+    pub store: Arc<Store>,
+    /// Scripts.
+    pub scripts: Scripts,
+    /// Names.
+    pub resolver: Resolver,
+}
+
+impl Driver {
+    /// Starts the thread. `first_turn` fires once what the engine has to say at birth was said.
+    pub fn start(self, first_turn: oneshot::Sender<()>) -> std::io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let thread = std::thread::Builder::new().name("engine".into());
+        thread.spawn(move || runtime.block_on(self.run(first_turn)))?;
+        Ok(())
+    }
+
+    async fn run(mut self, first_turn: oneshot::Sender<()>) {
+        let mut deeds = Vec::new();
+        self.turn(None, &mut deeds);
+        // Nobody waiting for the signal is no trouble.
+        let _ = first_turn.send(());
+        loop {
+            let first = self.wait().await;
+            self.turn(first, &mut deeds);
+        }
+    }
+
+    /// Sleeps until there is a fact, or something is due. Completions come first: others wait for them.
+    async fn wait(&mut self) -> Option<Input> {
+        let longest = tokio::time::Instant::now() + LONGEST_SLEEP;
+        let due = self.engine.next_deadline().and_then(|at| self.clock.to_timer(at));
+        let until = due.map_or(longest, |due| due.min(longest));
+        tokio::select! {
+            biased;
+            Some(input) = self.outlet.completions.recv() => Some(input),
+            Some(input) = self.outlet.facts.recv() => Some(input),
+            () = tokio::time::sleep_until(until) => None,
+        }
+    }
+
+    /// One turn. `deeds` is an empty list that is lent to save its memory for the next turn.
+    fn turn(&mut self, first: Option<Input>, deeds: &mut Vec<Action>) {
+        let now = self.clock.now();
+        self.hands.pulse.beat(now.mono);
+        let fed = self.feed(now, first);
+        if self.engine.next_deadline().is_some_and(|due| due <= now.mono) {
+            self.engine.handle_deadline(now);
+        }
+        self.engine.end_turn();
+        let done = self.drain(deeds);
+        let took = self.clock.now().mono.since(now.mono);
+        if took > SLOW_TURN {
+            debug!("A turn took {} milliseconds ({fed} facts, {done} actions)", took.as_millis());
+        }
+    }
+
+    /// Hands in what waits, up to a batch. Returns how many facts that were.
+    fn feed(&mut self, now: Now, first: Option<Input>) -> usize {
+        let mut next = first;
+        let mut fed = 0;
+        while fed < BATCH {
+            let input = next.take().or_else(|| self.outlet.completions.try_recv().ok());
+            let Some(input) = input.or_else(|| self.outlet.facts.try_recv().ok()) else { break };
+            if let Input::Disconnected(conn, _) = &input {
+                self.hands.links.forget(*conn);
+            }
+            self.engine.handle(now, input);
+            fed += 1;
+        }
+        fed
+    }
+
+    /// Takes all actions and carries them out, addresses first. Returns how many there were.
+    fn drain(&mut self, deeds: &mut Vec<Action>) -> usize {
+        while let Some(action) = self.engine.poll_action() {
+            deeds.push(action);
+        }
+        let mut moved = false;
+        for action in deeds.iter() {
+            if let Action::SetAddress(name, address) = action {
+                self.hands.directory.set(name, address.clone());
+                moved = true;
+            }
+        }
+        if moved {
+            self.hands.directory.publish();
+        }
+        let done = deeds.len();
+        for action in deeds.drain(..) {
+            self.hands.carry_out(action);
+        }
+        done
+    }
+}
+
+impl Hands {
+    fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::Connect(conn, target) => self.links.connect(conn, target),
+            Action::Disconnect(conn) => self.links.disconnect(conn),
+            Action::Send(conn, tag, request, renamed) => self.links.send(conn, tag, request, renamed),
+            Action::Answer(id, answer) => self.server.answer(id, answer),
+            Action::Publish(notice) => self.publish(&notice),
+            Action::Log(level, text) => log(level, &text),
+            Action::LogNextFailover(at) => {
+                let at = logging::local_time(at);
+                warn!("Next failover delay: I will not start a failover before {at}");
+            }
+            // Done before the first of these: see `drain`.
+            Action::SetAddress(..) => {}
+            Action::Persist(revision, patch) => self.store.persist(revision, patch),
+            Action::Resolve(host) => self.resolver.resolve(host),
+            Action::RunScript(id, argv) => self.scripts.run(id, &argv),
+            Action::KillScript(id) => self.scripts.kill(id),
+            Action::Crash(status) => std::process::exit(status),
+        }
+    }
+
+    /// Logged first, then published (spec 1 §7.5).
+    fn publish(&mut self, notice: &Notice) {
+        log(notice.level, &format!("{} {}", notice.name, notice.payload));
+        self.server.publish(notice);
+    }
+}
+
+fn log(level: Level, text: &str) {
+    match level {
+        Level::Debug => trace!("{text}"),
+        Level::Verbose => debug!("{text}"),
+        Level::Notice => info!("{text}"),
+        Level::Warning => warn!("{text}"),
+    }
+}

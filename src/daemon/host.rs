@@ -1,0 +1,108 @@
+//! The machine as `conf` sees it while it reads a configuration. Used at the start only, on the only thread.
+
+use std::fs::{self, OpenOptions};
+use std::path::Path;
+
+use nix::unistd::{AccessFlags, access};
+
+use super::strerror::strerror;
+use super::users;
+use crate::conf::Host;
+use crate::wire::glob::glob_matches;
+
+/// Real files, the real working directory.
+pub struct Machine;
+
+impl Host for Machine {
+    fn read(&mut self, path: &str) -> Result<Vec<u8>, String> {
+        fs::read(path).map_err(|error| strerror(&error))
+    }
+
+    fn glob(&mut self, pattern: &str) -> Vec<String> {
+        glob(pattern)
+    }
+
+    fn change_dir(&mut self, path: &str) -> Result<(), String> {
+        std::env::set_current_dir(path).map_err(|error| strerror(&error))
+    }
+
+    fn current_dir(&mut self) -> String {
+        std::env::current_dir().map_or_else(|_| ".".into(), |path| path.to_string_lossy().into_owned())
+    }
+
+    fn test_log_file(&mut self, path: &str) -> Result<(), String> {
+        OpenOptions::new().append(true).create(true).open(path).map(drop).map_err(|error| strerror(&error))
+    }
+
+    fn is_executable(&mut self, path: &str) -> bool {
+        access(path, AccessFlags::X_OK).is_ok()
+    }
+
+    fn check_user(&mut self, _: &str, rules: &[String]) -> Result<(), (usize, String)> {
+        users::check(rules)
+    }
+}
+
+/// The paths that match a pattern, sorted. Each component may hold `*`, `?` and `[…]`; a leading dot must be matched by a dot.
+fn glob(pattern: &str) -> Vec<String> {
+    let (mut found, rest) = match pattern.strip_prefix('/') {
+        Some(rest) => (vec!["/".to_string()], rest),
+        None => (vec![String::new()], pattern),
+    };
+    for part in rest.split('/').filter(|part| !part.is_empty()) {
+        found = found.iter().flat_map(|folder| step(folder, part)).collect();
+    }
+    found.sort();
+    found
+}
+
+/// The paths one component below `folder` that match `part`.
+fn step(folder: &str, part: &str) -> Vec<String> {
+    let join = |name: &str| match folder {
+        "" => name.to_string(),
+        "/" => format!("/{name}"),
+        _ => format!("{folder}/{name}"),
+    };
+    if !part.contains(['*', '?', '[']) {
+        let path = join(part);
+        return if Path::new(&path).exists() { vec![path] } else { Vec::new() };
+    }
+    let Ok(entries) = fs::read_dir(if folder.is_empty() { "." } else { folder }) else { return Vec::new() };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.starts_with('.') <= part.starts_with('.'))
+        .filter(|name| glob_matches(part.as_bytes(), name.as_bytes(), false))
+        .map(|name| join(&name))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_component_by_component() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        for name in ["a/one.conf", "a/two.conf", "b/one.conf", "b/.hidden.conf", "b/x.txt"] {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            fs::write(path, "").expect("a file");
+        }
+        let root = dir.path().to_str().expect("a printable path");
+        let check = |pattern: &str, expected: &[&str]| {
+            let expected: Vec<String> = expected.iter().map(|path| format!("{root}/{path}")).collect();
+            assert_eq!(glob(&format!("{root}/{pattern}")), expected, "{pattern}");
+        };
+        check("*/one.conf", &["a/one.conf", "b/one.conf"]);
+        check("b/*.conf", &["b/one.conf"]);
+        check("b/.*.conf", &["b/.hidden.conf"]);
+        check("[a]/t??.conf", &["a/two.conf"]);
+        check("c/*", &[]);
+    }
+
+    #[test]
+    fn a_folder_is_no_file() {
+        assert_eq!(Machine.read("/tmp"), Err("Is a directory".into()));
+    }
+}

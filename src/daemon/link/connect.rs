@@ -1,0 +1,53 @@
+//! Opening a connection: name, source address, socket options, and a limit to how long all that may take.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::daemon::resolver::lookup;
+use crate::daemon::strerror::strerror;
+use crate::engine::{Endpoints, Target};
+
+/// The kernel may try for minutes; the engine usually gives up much earlier.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Connects to a target. The error is a text for the log.
+pub(super) async fn connect(target: &Target, source: Option<&str>) -> Result<(TcpStream, Endpoints), String> {
+    match tokio::time::timeout(PATIENCE, try_connect(target, source)).await {
+        Ok(Ok(link)) => Ok(link),
+        Ok(Err(error)) => Err(strerror(&error)),
+        Err(_) => Err("Connection timed out".into()),
+    }
+}
+
+async fn try_connect(target: &Target, source: Option<&str>) -> io::Result<(TcpStream, Endpoints)> {
+    let remote = resolve(target).await?;
+    let socket = if remote.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
+    if let Some(source) = source {
+        socket.set_reuseaddr(true)?;
+        socket.bind(lookup(source, 0).await?)?;
+    }
+    socket.set_nodelay(true)?;
+    let stream = socket.connect(remote).await?;
+    let endpoints =
+        Endpoints { local: plain(stream.local_addr()?.ip()), remote: plain(stream.peer_addr()?.ip()) };
+    Ok((stream, endpoints))
+}
+
+/// The target's address; the last one that worked if the name can't be looked up now (spec 2 §3.5).
+async fn resolve(target: &Target) -> io::Result<SocketAddr> {
+    match (lookup(&target.host, target.port).await, target.ip) {
+        (Ok(address), _) => Ok(address),
+        (Err(error), last_good) => {
+            tracing::warn!("Failed to resolve hostname '{}'", target.host);
+            last_good.map(|ip| SocketAddr::new(ip, target.port)).ok_or(error)
+        }
+    }
+}
+
+/// An IPv4 address in IPv6 clothes, undressed.
+fn plain(ip: IpAddr) -> IpAddr {
+    ip.to_canonical()
+}

@@ -1,0 +1,82 @@
+//! The end: signals and the SHUTDOWN command, and the order in which things are taken down (spec 1 §6.7).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use super::logging;
+use super::pidfile::PidFile;
+use super::serving::{ExitRequest, Server};
+use super::store::Store;
+use super::supervision::Supervisor;
+
+/// How long the last changes may take to reach the disk.
+const SAVE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// The signals that mean something to us, caught from the moment this exists.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    /// Caught and dropped. Differs: the reference ignores them, which its scripts inherit; that needs unsafe code.
+    _ignored: [Signal; 2],
+}
+
+impl Signals {
+    /// Starts to catch. Needs a runtime.
+    pub fn catch() -> std::io::Result<Self> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            _ignored: [signal(SignalKind::hangup())?, signal(SignalKind::alarm())?],
+        })
+    }
+
+    /// Waits until a signal or a client asks for the end.
+    pub async fn wait(&mut self, requests: &mut mpsc::UnboundedReceiver<ExitRequest>) {
+        tokio::select! {
+            _ = self.terminate.recv() => logging::signal("Received SIGTERM scheduling shutdown..."),
+            _ = self.interrupt.recv() => logging::signal("Received SIGINT scheduling shutdown..."),
+            Some(ExitRequest::Shutdown) = requests.recv() => {}
+        }
+    }
+
+    /// Waits for one more SIGINT.
+    pub async fn insist(&mut self) {
+        self.interrupt.recv().await;
+        logging::signal("You insist... exiting now.");
+    }
+}
+
+/// What has to be taken down.
+pub struct Running {
+    /// Who wants to be told.
+    pub supervisor: Supervisor,
+    /// The pid file.
+    pub pid_file: Option<PidFile>,
+    /// Clients and listeners.
+    pub server: Server,
+    /// Clients come through a Unix socket too; closing the server removes its file.
+    pub unix_socket: bool,
+    /// Changes on their way to the disk.
+    pub store: Arc<Store>,
+}
+
+impl Running {
+    /// Takes everything down. The engine goes on meanwhile: an answer that waits for the disk may still leave.
+    pub async fn shut_down(self) {
+        warn!("User requested shutdown...");
+        self.supervisor.stopping();
+        self.store.stop(SAVE_PATIENCE).await;
+        if let Some(file) = &self.pid_file {
+            file.remove();
+        }
+        if self.unix_socket {
+            info!("Removing the unix socket file.");
+        }
+        self.server.close();
+        warn!("Sentinel is now ready to exit, bye bye...");
+    }
+}
