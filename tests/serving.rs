@@ -414,3 +414,53 @@ fn renamed_commands_are_known_by_their_new_name_only() {
     client.ask("SHUTDOWN", "-ERR unknown command 'SHUTDOWN', with args beginning with: \r\n");
     client.ask("*1\r\n$0\r\n", "-ERR unknown command '', with args beginning with: \r\n");
 }
+
+#[test]
+fn protected_mode_lets_only_this_host_in() {
+    let fixture = Fixture::with(|settings| settings.protected_mode = true);
+    fixture.client().ask("PING", "+PONG\r\n");
+    // Not one of the two addresses that count as local.
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    let address = |text: &str| text.parse::<std::net::SocketAddr>().expect("an address").into();
+    socket.bind(&address("127.0.0.2:0")).expect("a loopback address");
+    socket.connect(&address(&format!("127.0.0.1:{}", fixture.port))).expect("the server listens");
+    let mut client = Client { stream: socket.into() };
+    client.expect_line("-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user.");
+    client.expect_end();
+}
+
+#[test]
+fn the_unix_socket_serves_as_well_and_is_removed() {
+    use std::io::{Read as _, Write as _};
+    let path = std::env::temp_dir().join(format!("sentineld-serving-{}.sock", std::process::id()));
+    let fixture = Fixture::with(|settings| settings.unix_socket = Some(path.to_string_lossy().into_owned()));
+    let mut stream = std::os::unix::net::UnixStream::connect(&path).expect("it listens");
+    stream.write_all(b"PING\r\n").expect("it reads");
+    let mut reply = [0; 7];
+    stream.read_exact(&mut reply).expect("it answers");
+    assert_eq!(&reply, b"+PONG\r\n");
+    fixture.client().send("CLIENT LIST\r\n");
+    fixture.server.close();
+    assert!(!path.exists());
+}
+
+#[test]
+fn users_live_in_a_file_of_their_own_if_told_so() {
+    let path = std::env::temp_dir().join(format!("sentineld-serving-{}.acl", std::process::id()));
+    let fixture = Fixture::with(|settings| settings.acl_file = Some(path.to_string_lossy().into_owned()));
+    let mut admin = fixture.client();
+    let opening =
+        format!("-ERR Error loading ACLs, opening file '{}': No such file or directory\r\n", path.display());
+    admin.ask("ACL LOAD", &opening);
+    admin.ask("ACL SETUSER bob on nopass +@all", "+OK\r\n");
+    admin.ask("ACL SAVE", "+OK\r\n");
+    let saved = std::fs::read_to_string(&path).expect("it was saved");
+    assert_eq!(saved, "user bob on nopass resetchannels +@all\nuser default on nopass ~* &* +@all\n");
+    let mut bob = fixture.client();
+    bob.ask("AUTH bob x", "+OK\r\n");
+    std::fs::write(&path, "user eve on\n").expect("a file");
+    admin.ask("ACL LOAD", "+OK\r\n");
+    bob.expect_end();
+    admin.ask("ACL USERS", "*2\r\n$7\r\ndefault\r\n$3\r\neve\r\n");
+    std::fs::remove_file(&path).expect("ours");
+}

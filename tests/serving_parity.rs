@@ -383,3 +383,37 @@ fn before_login() {
     pair.check_bytes("*11\r\n");
     pair.check_bytes("*2\r\n$4\r\nPING\r\n$16385\r\n");
 }
+
+#[test]
+fn info_has_the_same_fields() {
+    let pair = Pair::open();
+    let names = |port, words: &str| -> Vec<String> {
+        let text = talk(port, &format!("INFO {words}\r\n{END}\r\n"));
+        let lines = text.split("\r\n").filter(|line| !line.starts_with(['$', '-']));
+        lines.map(|line| line.split(':').next().unwrap_or_default().to_owned()).collect()
+    };
+    for words in ["", "server", "clients stats", "all", "memory", "Sentinel cpu foo", "everything", "default"]
+    {
+        assert_eq!(names(pair.ours.port, words), names(pair.reference.port, words), "INFO {words}");
+    }
+}
+
+#[test]
+fn refusals_are_logged_alike() {
+    let pair = Pair::open();
+    let script = "ACL SETUSER al on nopass +auth +@connection &a*\r\nAUTH al x\r\nINFO\r\ninfo\r\nauth al2 x\r\nHELLO 3 AUTH al3 y\r\nAUTH default x\r\n\
+                  ACL SETUSER al +subscribe\r\nAUTH al x\r\nSUBSCRIBE a b c\r\nAUTH default x\r\nACL LOG\r\n";
+    let log = |port| -> Vec<String> {
+        let text = talk(port, &format!("{script}{END}\r\n"));
+        let lines = text.split("\r\n").collect::<Vec<_>>();
+        // Ages and the lines about the client differ.
+        let varies = |i: usize| {
+            i >= 2
+                && ["age-seconds", "client-info"]
+                    .iter()
+                    .any(|name| lines[i - 1] == *name || lines[i - 2] == *name)
+        };
+        (0..lines.len()).filter(|i| !varies(*i)).map(|i| lines[i].to_owned()).collect()
+    };
+    assert_eq!(log(pair.ours.port), log(pair.reference.port));
+}

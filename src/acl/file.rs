@@ -28,7 +28,7 @@ pub fn load(path: &str, text: &[u8], default_channels: bool) -> Result<Acl, Stri
             }
             Err(problems) => {
                 for problem in problems {
-                    errors += &format!("{path}:{}: {problem}. ", i + 1);
+                    errors += &format!("{path}:{}{problem}", i + 1);
                 }
             }
         }
@@ -46,16 +46,17 @@ pub fn render(acl: &Acl) -> Vec<u8> {
     acl.lines().iter().flat_map(|line| [b"user ", line.as_slice(), b"\n"].concat()).collect()
 }
 
+/// A user, or what is wrong, each as it follows the number of the line.
 fn read_line(line: &[u8], default_channels: bool) -> Result<(Vec<u8>, User), Vec<String>> {
     let words: Vec<&[u8]> = line.split(|&byte| byte == b' ').map(<[u8]>::trim_ascii).collect();
     let [b"user", name, rules @ ..] = words.as_slice() else {
-        return Err(vec!["should start with user keyword followed by the username".to_owned()]);
+        return Err(vec![" should start with user keyword followed by the username. ".to_owned()]);
     };
     if has_blanks(name) {
-        return Err(vec![format!("username '{}' contains invalid characters", shown(name))]);
+        return Err(vec![format!(": username '{}' contains invalid characters. ", shown(name))]);
     }
     let rules = merge_selectors(rules)
-        .map_err(|_| vec!["Unmatched parenthesis in selector definition".to_owned()])?;
+        .map_err(|_| vec![": Unmatched parenthesis in selector definition.".to_owned()])?;
     let mut user = User::new(default_channels);
     let mut problems = Vec::new();
     let mut syntax_error = false;
@@ -64,7 +65,7 @@ fn read_line(line: &[u8], default_channels: bool) -> Result<(Vec<u8>, User), Vec
             Ok(()) => {}
             Err(RuleError::Unknown) => {
                 problems.push(format!(
-                    "Error in applying operation '{}': {}",
+                    ": Error in applying operation '{}': {}. ",
                     shown(rule),
                     RuleError::Unknown
                 ));
@@ -73,7 +74,7 @@ fn read_line(line: &[u8], default_channels: bool) -> Result<(Vec<u8>, User), Vec
             Err(_) if syntax_error => {}
             Err(reason) => {
                 syntax_error = true;
-                problems.push(reason.to_string());
+                problems.push(format!(": {reason}. "));
             }
         }
     }
@@ -95,13 +96,13 @@ mod tests {
 
     #[test]
     fn each_bad_line_is_named_and_nothing_is_loaded() {
-        let error =
-            load("f", b"foo\nuser a +get bad <x\nuser b on\nuser b off\n", false).expect_err("invalid");
+        let error = load("f", b"foo\nuser a +get bad <x\nuser b on\nuser b off\nuser d (+ping\n", false)
+            .expect_err("invalid");
         assert_eq!(
             error,
-            "f:1: should start with user keyword followed by the username. \
+            "f:1 should start with user keyword followed by the username. \
              f:2: Error in applying operation '+get': Unknown command or category name in ACL. f:2: Syntax error. \
-             WARNING: Duplicate user 'b' found on line 4. \
+             WARNING: Duplicate user 'b' found on line 4. f:5: Unmatched parenthesis in selector definition.\
              WARNING: ACL errors detected, no change to the previously active ACL rules was performed"
         );
     }

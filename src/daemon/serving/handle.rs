@@ -308,3 +308,42 @@ impl Mail {
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limit(hard: u64, soft: u64) -> BufferLimit {
+        BufferLimit { hard, soft, soft_for: Duration::ZERO }
+    }
+
+    #[test]
+    fn limits_count_what_waits_anywhere() {
+        let mut mail = Mail { message_bytes: 60, backlog: 40, ..Mail::default() };
+        assert!(mail.check(limit(0, 0)), "none");
+        assert!(mail.check(limit(101, 0)));
+        assert!(!mail.check(limit(100, 0)));
+    }
+
+    #[test]
+    fn a_soft_limit_may_be_exceeded_for_a_while() {
+        let mut mail = Mail { backlog: 100, ..Mail::default() };
+        assert!(mail.check(limit(0, 100)));
+        std::thread::sleep(Duration::from_millis(5));
+        assert!(!mail.check(limit(0, 100)));
+        mail.backlog = 99;
+        assert!(mail.check(limit(0, 100)));
+        mail.backlog = 100;
+        assert!(mail.check(limit(0, 100)), "the clock starts anew");
+    }
+
+    #[test]
+    fn the_doomed_keep_nothing_and_the_worse_doom_wins() {
+        let mut mail = Mail::default();
+        mail.doom(Doom::Flushed);
+        mail.delivery.items.push_back(Item::RulesChanged);
+        mail.doom(Doom::Now);
+        mail.doom(Doom::Flushed);
+        assert_eq!((mail.delivery.doom, mail.delivery.items.len()), (Some(Doom::Now), 0));
+    }
+}

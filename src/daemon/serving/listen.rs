@@ -171,3 +171,71 @@ pub(super) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(bind: &[&str], port: u16) -> ServerSettings {
+        let bind = bind.iter().map(|word| (*word).to_owned()).collect();
+        ServerSettings { bind, port, ..ServerSettings::default() }
+    }
+
+    fn taken() -> (TcpListener, u16) {
+        let socket = TcpListener::bind("127.0.0.1:0").expect("a socket");
+        let port = socket.local_addr().expect("bound").port();
+        (socket, port)
+    }
+
+    #[test]
+    fn a_taken_port_is_an_error_and_an_absent_optional_address_is_not() {
+        let (socket, port) = taken();
+        assert!(matches!(open(&settings(&["127.0.0.1"], port)), Err(ListenError::Tcp(p)) if p == port));
+        assert!(
+            matches!(open(&settings(&["-127.0.0.1"], port)), Err(ListenError::Tcp(_))),
+            "not that kind of absence"
+        );
+        drop(socket);
+        let listeners = open(&settings(&["127.0.0.1", "-203.0.113.1"], port)).expect("one address is there");
+        assert_eq!(listeners.tcp.len(), 1);
+        assert!(matches!(open(&settings(&["203.0.113.1"], port)), Err(ListenError::Tcp(_))));
+        assert!(matches!(open(&settings(&["-203.0.113.1"], port)), Err(ListenError::Nowhere)));
+    }
+
+    #[test]
+    fn no_port_and_no_path_is_an_error() {
+        assert!(matches!(open(&settings(&["127.0.0.1"], 0)), Err(ListenError::Nowhere)));
+        assert!(matches!(open(&settings(&[""], 1)), Err(ListenError::Nowhere)));
+    }
+
+    #[test]
+    fn reasons_are_those_of_the_system() {
+        let (_socket, port) = taken();
+        let failure = open_tcp("127.0.0.1", port, 1).expect_err("taken");
+        assert_eq!(failure.text, "bind: Address already in use");
+        let failure = open_tcp("203.0.113.1", port, 1).expect_err("not ours");
+        assert_eq!(failure.text, "bind: Cannot assign requested address");
+    }
+
+    #[test]
+    fn the_unix_socket_replaces_what_was_there_and_has_its_mode() {
+        let folder = std::env::temp_dir().join(format!("sentineld-listen-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let path = folder.join("s").to_string_lossy().into_owned();
+        std::fs::write(&path, "left behind").expect("a file");
+        let unix = ServerSettings {
+            unix_socket: Some(path.clone()),
+            unix_socket_perm: Some(0o600),
+            ..settings(&[], 0)
+        };
+        let listeners = open(&unix).expect("a path is enough");
+        assert!(listeners.unix.is_some());
+        assert_eq!(std::fs::metadata(&path).expect("it is there").permissions().mode() & 0o777, 0o600);
+        std::fs::remove_dir_all(&folder).expect("ours");
+        let long = ServerSettings { unix_socket: Some("x".repeat(108)), ..settings(&[], 0) };
+        assert!(matches!(open(&long), Err(ListenError::UnixPathTooLong(108))));
+        let missing = ServerSettings { unix_socket: Some("/nonexistent/s".into()), ..settings(&[], 0) };
+        let error = open(&missing).expect_err("no such folder").to_string();
+        assert_eq!(error, "Failed opening Unix socket: bind: No such file or directory");
+    }
+}

@@ -16,10 +16,10 @@ impl Connection {
     pub fn auth(&mut self, words: &[Bytes]) {
         let outcome = match words {
             [_, password] if !self.shared.acl.load().default_user().needs_no_password() => {
-                self.log_in(DEFAULT_USER, password)
+                self.log_in(&words[0], DEFAULT_USER, password)
             }
             [_, _] => return self.reply(&Value::error(NO_PASSWORD_NEEDED)),
-            [_, user, password] => self.log_in(user, password),
+            [command, user, password] => self.log_in(command, user, password),
             _ => Err(CommandError::Syntax),
         };
         self.reply(&outcome.map_or_else(|error| error.value(), |()| Value::OK));
@@ -27,7 +27,7 @@ impl Connection {
 
     /// HELLO. Compat: options take effect as they are read, even if a later one is refused.
     pub fn hello(&mut self, words: &[Bytes]) {
-        match self.negotiate(&words[1..]) {
+        match self.negotiate(&words[0], &words[1..]) {
             Ok(protocol) => {
                 self.session.protocol = protocol.unwrap_or(self.session.protocol);
                 let value = greeting(self.session.protocol, self.session.id.0);
@@ -37,7 +37,7 @@ impl Connection {
         }
     }
 
-    fn negotiate(&mut self, words: &[Bytes]) -> Result<Option<Protocol>, CommandError> {
+    fn negotiate(&mut self, command: &[u8], words: &[Bytes]) -> Result<Option<Protocol>, CommandError> {
         let protocol = match words.first() {
             Some(version) => Some(read_version(version)?),
             None => None,
@@ -46,7 +46,7 @@ impl Connection {
         while let Some(option) = rest.first() {
             rest = match rest {
                 [_, user, password, rest @ ..] if option.eq_ignore_ascii_case(b"auth") => {
-                    self.log_in(user, password)?;
+                    self.log_in(command, user, password)?;
                     rest
                 }
                 [_, name, rest @ ..] if option.eq_ignore_ascii_case(b"setname") => {
@@ -62,13 +62,13 @@ impl Connection {
         Ok(protocol)
     }
 
-    fn log_in(&mut self, user: &[u8], password: &[u8]) -> Result<(), CommandError> {
+    /// A failure goes to ACL LOG under the command as it was typed.
+    fn log_in(&mut self, command: &[u8], user: &[u8], password: &[u8]) -> Result<(), CommandError> {
         let acl = self.shared.acl.load_full();
         if self.session.log_in(&acl, user, password) {
             return Ok(());
         }
-        let object: &[u8] = if self.session.last_command == Some("hello") { b"HELLO" } else { b"AUTH" };
-        self.log_refusal(Reason::Auth, object, Some(user));
+        self.log_refusal(Reason::Auth, command, Some(user));
         Err(CommandError::WrongPass)
     }
 }
