@@ -57,7 +57,7 @@ pub struct Node {
     pub program: PathBuf,
     /// Arguments after the configuration file.
     pub args: Vec<String>,
-    /// A command line to put in front, such as `prlimit --fsize=0`.
+    /// More options for `setpriv`, such as `--reuid 65534`, or a command line to put in front of the program.
     pub prefix: Vec<String>,
     /// Environment variables to add.
     pub env: Vec<(String, String)>,

@@ -106,11 +106,13 @@ impl Client {
         self.reader.get_mut().write_all(bytes)
     }
 
-    /// Everything the other side sends until it closes (or the time limit passes, which is an error).
-    pub fn read_to_end(&mut self) -> Result<Vec<u8>> {
+    /// Everything the other side sends until it closes or the time limit passes, and whether it closed.
+    pub fn read_all(&mut self) -> (String, bool) {
         let mut all = Vec::new();
-        self.reader.read_to_end(&mut all)?;
-        Ok(all)
+        let end = self.reader.read_to_end(&mut all);
+        let closed =
+            !matches!(end, Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
+        (String::from_utf8_lossy(&all).into_owned(), closed)
     }
 
     /// The socket, for a test that needs its other half or its options.

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use super::node::{Kind, Node, in_path, text_of};
+use super::node::{Daemon, Kind, Node, in_path, text_of};
 use super::port;
 
 const TAIL_LINES: usize = 40;
@@ -66,6 +66,20 @@ impl World {
         Node::new(name, kind.program(), port, conf, self.path(&format!("{name}.log")))
     }
 
+    /// Kills what daemonized itself out of our hands: every process whose command line names this folder.
+    fn reap_daemons(&self) {
+        let ours = self.dir.path().to_string_lossy().into_owned();
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        for entry in processes {
+            let pid = entry.file_name().to_string_lossy().parse::<u32>();
+            if let Ok(pid) = pid
+                && text_of(&entry.path().join("cmdline")).contains(&ours)
+            {
+                drop(Daemon(pid));
+            }
+        }
+    }
+
     fn print_tails(&self) {
         let mut logs: Vec<PathBuf> = fs::read_dir(self.dir.path())
             .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
@@ -83,6 +97,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
+        self.reap_daemons();
         if std::thread::panicking() {
             self.print_tails();
         }
