@@ -66,14 +66,15 @@ impl World {
         Node::new(name, kind.program(), port, conf, self.path(&format!("{name}.log")))
     }
 
-    /// Kills what daemonized itself out of our hands: every process whose command line names this folder.
+    /// Kills what daemonized itself out of our hands: every process that was called with, or works in, this
+    /// folder.
     fn reap_daemons(&self) {
         let ours = self.dir.path().to_string_lossy().into_owned();
         let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
         for entry in processes {
-            let pid = entry.file_name().to_string_lossy().parse::<u32>();
-            if let Ok(pid) = pid
-                && text_of(&entry.path().join("cmdline")).contains(&ours)
+            let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
+            let works_in = fs::read_link(entry.path().join("cwd")).unwrap_or_default();
+            if works_in.starts_with(self.dir.path()) || text_of(&entry.path().join("cmdline")).contains(&ours)
             {
                 drop(Daemon(pid));
             }
