@@ -12,7 +12,7 @@
 mod support;
 
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Barrier, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -130,7 +130,7 @@ fn run(mode: Mode, options: &Options) -> Vec<Vec<Round>> {
             });
             // Not in step with anybody's timer.
             thread::sleep(Duration::from_millis(random_below(1000)));
-            let (new, mut round) = take_over(&mut fleet, mode);
+            let mut round = take_over(&mut fleet, mode);
             let name = kind.program().file_name().map(|n| n.to_string_lossy().into_owned());
             eprintln!(
                 "{} {number}/{}: {:15} write {} named {} followed {} ms",
@@ -142,7 +142,7 @@ fn run(mode: Mode, options: &Options) -> Vec<Vec<Round>> {
                 shown(round.followed)
             );
             list.push(thread::spawn(move || {
-                round.demoted = new.and_then(|new| come_back(&mut fleet, mode, new));
+                round.demoted = come_back(&mut fleet, mode);
                 round
             }));
             // At most the fleet before this one may still be waiting for its old master.
@@ -159,13 +159,12 @@ fn run(mode: Mode, options: &Options) -> Vec<Vec<Round>> {
     rounds.into_iter().map(done).collect()
 }
 
-/// Kills the master of a fleet and times what follows; also says which data node took over.
-fn take_over(fleet: &mut Fleet, mode: Mode) -> (Option<usize>, Round) {
+/// Kills the master of a fleet and times what follows.
+fn take_over(fleet: &mut Fleet, mode: Mode) -> Round {
     let old_port = fleet.data[0].port;
     let replicas: Vec<u16> = fleet.data[1..].iter().map(|node| node.port).collect();
     let sentinels: Vec<u16> = fleet.sentinels.iter().map(|node| node.port).collect();
-    let winner = AtomicUsize::new(0);
-    let (ready, go) = (std::sync::Barrier::new(2 + sentinels.len()), std::sync::OnceLock::new());
+    let (ready, go) = (Barrier::new(2 + sentinels.len()), OnceLock::new());
     thread::scope(|scope| {
         let writer = scope.spawn(|| {
             let mut probes: Vec<Probe> = replicas.iter().map(|port| Probe::new(*port)).collect();
@@ -173,7 +172,6 @@ fn take_over(fleet: &mut Fleet, mode: Mode) -> (Option<usize>, Round) {
             let started: Instant = *go.wait();
             let written = poll(started, || probes.iter_mut().position(Probe::takes_a_write));
             let Some((new, written)) = written else { return (None, None) };
-            winner.store(replicas[new].into(), Ordering::SeqCst);
             let followed = poll(started, || {
                 let follows = |(i, probe): (usize, &mut Probe)| i == new || probe.follows(replicas[new]);
                 probes.iter_mut().enumerate().all(follows).then_some(())
@@ -193,26 +191,24 @@ fn take_over(fleet: &mut Fleet, mode: Mode) -> (Option<usize>, Round) {
             })
             .collect();
         ready.wait();
+        let died = Instant::now();
         match mode {
             Mode::Kill => fleet.data[0].kill9(),
             Mode::Stop => fleet.data[0].freeze(),
         }
-        go.set(Instant::now()).expect("set once");
+        go.set(died).expect("set once");
         let (written, followed) = writer.join().expect("probes do not panic");
         let named: Vec<Option<f64>> =
             named.into_iter().map(|handle| handle.join().expect("probes do not panic")).collect();
         let all: Option<Vec<f64>> = named.into_iter().collect();
         let last = all.as_ref().and_then(|v| v.iter().copied().max_by(f64::total_cmp));
         let first = all.as_ref().and_then(|v| v.iter().copied().min_by(f64::total_cmp));
-        let new = fleet.data.iter().position(|n| usize::from(n.port) == winner.load(Ordering::SeqCst));
-        let round = Round { written, named_first: first, named_by_all: last, followed, demoted: None };
-        (new, round)
+        Round { written, named_first: first, named_by_all: last, followed, demoted: None }
     })
 }
 
 /// Lets the old master return and times how long it goes on believing that it is one.
-fn come_back(fleet: &mut Fleet, mode: Mode, new: usize) -> Option<f64> {
-    let expected = fleet.data[new].port;
+fn come_back(fleet: &mut Fleet, mode: Mode) -> Option<f64> {
     let started = Instant::now();
     match mode {
         Mode::Kill => fleet.data[0].spawn(),
@@ -220,7 +216,7 @@ fn come_back(fleet: &mut Fleet, mode: Mode, new: usize) -> Option<f64> {
     }
     let mut probe = Probe::new(fleet.data[0].port);
     while started.elapsed() < PATIENCE {
-        if probe.info_says(|info| info.contains(&format!("master_port:{expected}\r\n"))) {
+        if probe.info_says(|info| info.contains("role:slave\r\n")) {
             return Some(started.elapsed().as_secs_f64() * 1000.0);
         }
         thread::sleep(Duration::from_millis(10));

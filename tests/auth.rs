@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::fleet::{NAME, Plan, timing};
+use support::fleet::{NAME, PATIENT_MS, Plan, timing};
 use support::{Client, Fleet, Kind, Value, wait_for};
 
 /// Kills the master of a protected fleet and sees the failover through.
@@ -17,7 +17,7 @@ fn fail_over(plan: &Plan) -> Fleet {
 }
 
 fn lines(extra: &[&str]) -> Vec<String> {
-    let mut all = timing(1000, 10_000);
+    let mut all = timing(PATIENT_MS, 10_000);
     all.extend(extra.iter().map(|line| line.replace("NAME", NAME)));
     all
 }

@@ -209,7 +209,7 @@ fn sentinel_lines_appended_to_the_template_of_a_data_server() {
         .expect("our own file");
     for round in ["a fresh file", "the file as it was rewritten"] {
         assert!(service.run("start").status.success(), "{round}");
-        wait_for(round, 10, || cli(service.port, &["ping"]) == ["PONG"]);
+        wait_for(round, 10, || cli(service.port, &["ping"]) == ["PONG"] && service.status() == Some(0));
         let daemon = Daemon(text_of(&service.pidfile).trim().parse().expect("a pid"));
         assert_eq!(cli(service.port, &["sentinel", "flushconfig"]), ["OK"]);
         assert!(service.run("stop").status.success());

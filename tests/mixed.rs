@@ -6,7 +6,7 @@
 mod support;
 
 use nix::sys::signal::Signal;
-use support::fleet::{NAME, Plan, timing};
+use support::fleet::{NAME, PATIENT_MS, Plan, timing};
 use support::{Fleet, Kind, wait_for};
 
 use Kind::{Reference, Subject};
@@ -36,7 +36,7 @@ fn lead_then_swap(kinds: [Kind; 3]) {
     let mut fleet = Fleet::start(&Plan {
         sentinels: kinds.to_vec(),
         quorum: |i| if i == 0 { 1 } else { 2 },
-        sentinel_lines: |i| timing(if i == 0 { 1000 } else { 60_000 }, 10_000),
+        sentinel_lines: |i| timing(if i == 0 { PATIENT_MS } else { 60_000 }, 10_000),
         ..Plan::default()
     });
     let second = fail_over(&mut fleet, 0);

@@ -11,6 +11,10 @@ use super::world::World;
 /// The name under which every fleet watches its master.
 pub const NAME: &str = "mymaster";
 
+/// How long a master may be silent. With one second, a reference leader at times calls the master it has just
+/// promoted down, because it is that slow to open its new links.
+pub const PATIENT_MS: u32 = 2000;
+
 /// What kind of fleet to start.
 pub struct Plan {
     /// The Sentinels, in order.
@@ -29,13 +33,13 @@ pub struct Plan {
 }
 
 impl Default for Plan {
-    /// Three Sentinels under test, two replicas, quorum 2, down after one second.
+    /// Three Sentinels under test, two replicas, quorum 2, down after two seconds.
     fn default() -> Plan {
         Plan {
             sentinels: vec![Kind::Subject; 3],
             replicas: 2,
             data_lines: Vec::new(),
-            sentinel_lines: |_| timing(1000, 10_000),
+            sentinel_lines: |_| timing(PATIENT_MS, 10_000),
             quorum: |_| 2,
             data_password: None,
             sentinel_password: None,
