@@ -2,8 +2,10 @@
 
 mod support;
 
+use std::time::{Duration, Instant};
+
 use support::fleet::{NAME, Plan};
-use support::{Fleet, Value, Watcher, wait_for};
+use support::{Fleet, Kind, Value, Watcher, wait_for};
 
 /// Everything that must be true once the master `old` has gone away: returns the index of the new master.
 fn expect_takeover(fleet: &Fleet, watchers: &[Watcher], old: usize) -> usize {
@@ -16,9 +18,17 @@ fn expect_takeover(fleet: &Fleet, watchers: &[Watcher], old: usize) -> usize {
     new
 }
 
-/// The old master is back: it must end up as a replica in the eyes of everyone.
+/// The old master is back since just now: it must end up as a replica, in its own eyes and in those of everyone.
 fn expect_demotion(fleet: &Fleet, old: usize, new: usize) {
+    let returned = Instant::now();
     fleet.wait_follows(old, new);
+    if !Kind::Subject.is_reference() {
+        let took = returned.elapsed();
+        assert!(
+            took < Duration::from_secs(5),
+            "demoted only after {took:?}; the reference takes ten seconds"
+        );
+    }
     fleet.wait_healthy();
     assert_eq!(fleet.data[old].info("replication", "role"), "slave");
 }
