@@ -238,12 +238,12 @@ fn drip(out: &mut impl Write) -> std::io::Result<()> {
     })
 }
 
-/// A reply without an end, at up to 50 MB a second.
+/// A reply without an end, at up to 20 MB a second.
 fn endless(out: &mut impl Write, start: &[u8], byte: u8) -> std::io::Result<()> {
     out.write_all(start)?;
     let chunk = vec![byte; 1 << 19];
     (0..800).try_for_each(|_| {
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::sleep(Duration::from_millis(25));
         out.write_all(&chunk)
     })
 }
