@@ -321,6 +321,11 @@ fn users() {
         "ACL SETUSER bob reset on nopass +@all -@dangerous +sentinel|masters allchannels",
         "ACL GETUSER bob",
     ]);
+}
+
+#[test]
+fn users_at_work() {
+    let pair = Pair::open();
     pair.check(&[
         "ACL SETUSER eve on nopass -@all +sentinel|master +ping",
         "AUTH eve x",
