@@ -132,3 +132,29 @@ fn the_unix_socket_serves_as_well_and_is_removed() {
     fixture.server.close();
     assert!(!path.exists());
 }
+
+#[test]
+fn answers_that_wait_behind_others_are_bounded_too() {
+    let fixture = Fixture::new();
+    let mut client = fixture.client();
+    client.stream.set_write_timeout(Some(Duration::from_millis(300))).expect("a socket");
+    client.send("SENTINEL FLUSHCONFIG\r\n");
+    let batch = "COMMAND DOCS\r\n".repeat(1000);
+    let blocked = (0..2000).any(|_| std::io::Write::write_all(&mut client.stream, batch.as_bytes()).is_err());
+    assert!(blocked, "the server goes on reading");
+    fixture.wait_held(1);
+    fixture.release(false);
+    client.expect("+OK\r\n*30\r\n");
+}
+
+#[test]
+fn many_long_answers_still_come_in_order() {
+    let fixture = Fixture::new();
+    let mut client = fixture.client();
+    client.send(&"SENTINEL FLUSHCONFIG\r\n".repeat(10));
+    client.send(&"ROLE\r\nPING\r\n".repeat(100));
+    fixture.wait_held(10);
+    fixture.release(false);
+    client.expect(&"+OK\r\n".repeat(10));
+    client.expect(&"*2\r\n$8\r\nsentinel\r\n*1\r\n$1\r\nm\r\n+PONG\r\n".repeat(100));
+}

@@ -32,12 +32,14 @@ enum Slot<T> {
 pub struct Slots<T> {
     queue: VecDeque<Slot<T>>,
     waiting: usize,
+    /// Bytes of answers that wait behind others.
+    held: usize,
     next: u64,
 }
 
 impl<T> Default for Slots<T> {
     fn default() -> Self {
-        Slots { queue: VecDeque::new(), waiting: 0, next: 0 }
+        Slots { queue: VecDeque::new(), waiting: 0, held: 0, next: 0 }
     }
 }
 
@@ -61,17 +63,23 @@ impl<T> Slots<T> {
         seq
     }
 
-    /// Where to write an answer that is known now: straight to `out`, unless others come first.
-    pub fn ready<'a>(&'a mut self, out: &'a mut BytesMut) -> &'a mut BytesMut {
+    /// Bytes of answers that wait behind others.
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Writes an answer that is known now: straight to `out`, unless others come first.
+    pub fn put(&mut self, value: &Value, protocol: Protocol, out: &mut BytesMut) {
         if self.queue.is_empty() {
-            return out;
+            return value.encode(protocol, out);
         }
         if !matches!(self.queue.back(), Some(Slot::Ready(_))) {
             self.queue.push_back(Slot::Ready(BytesMut::new()));
         }
-        match self.queue.back_mut() {
-            Some(Slot::Ready(bytes)) => bytes,
-            _ => unreachable!("a ready slot was just put there"),
+        if let Some(Slot::Ready(bytes)) = self.queue.back_mut() {
+            let before = bytes.len();
+            value.encode(protocol, bytes);
+            self.held += bytes.len() - before;
         }
     }
 
@@ -84,11 +92,14 @@ impl<T> Slots<T> {
         if let (Slot::Waiting(_, owed), Slot::Ready(bytes)) = (slot, &mut self.queue[at])
             && owed.wanted
         {
-            let target = if at == 0 { &mut *out } else { bytes };
-            render(owed.how).encode(owed.protocol, target);
+            render(owed.how).encode(owed.protocol, if at == 0 { &mut *out } else { bytes });
+        }
+        if let (true, Slot::Ready(bytes)) = (at > 0, &self.queue[at]) {
+            self.held += bytes.len();
         }
         while let Some(Slot::Ready(bytes)) = self.queue.front() {
             out.extend_from_slice(bytes);
+            self.held -= bytes.len();
             self.queue.pop_front();
         }
     }
@@ -105,18 +116,21 @@ mod tests {
     #[test]
     fn answers_leave_in_the_order_of_their_commands() {
         let (mut slots, mut out) = (Slots::default(), BytesMut::new());
-        slots.ready(&mut out).extend_from_slice(b"0");
+        let put = |slots: &mut Slots<_>, text: &'static str, out: &mut BytesMut| {
+            slots.put(&Value::status(text), Protocol::Resp2, out);
+        };
+        put(&mut slots, "0", &mut out);
         let first = slots.owe(owed("1"));
-        slots.ready(&mut out).extend_from_slice(b"a");
-        slots.ready(&mut out).extend_from_slice(b"b");
+        put(&mut slots, "a", &mut out);
+        put(&mut slots, "b", &mut out);
         let second = slots.owe(owed("2"));
-        slots.ready(&mut out).extend_from_slice(b"c");
-        assert_eq!(&out[..], b"0");
+        put(&mut slots, "c", &mut out);
+        assert_eq!((&out[..], slots.held()), (&b"+0\r\n"[..], 12));
         slots.settle(second, &mut out, Value::status);
-        assert_eq!((&out[..], slots.waiting()), (&b"0"[..], 1));
+        assert_eq!((&out[..], slots.waiting(), slots.held()), (&b"+0\r\n"[..], 1, 16));
         slots.settle(first, &mut out, Value::status);
-        assert_eq!(&out[..], b"0+1\r\nab+2\r\nc");
-        assert!(slots.is_empty());
+        assert_eq!(&out[..], b"+0\r\n+1\r\n+a\r\n+b\r\n+2\r\n+c\r\n");
+        assert!(slots.is_empty() && slots.held() == 0);
         slots.settle(first, &mut out, Value::status);
         assert_eq!(slots.waiting(), 0, "an answer that nobody is owed changes nothing");
     }
@@ -125,9 +139,9 @@ mod tests {
     fn unwanted_answers_are_dropped_but_hold_their_place() {
         let (mut slots, mut out) = (Slots::default(), BytesMut::new());
         let seq = slots.owe(Owed { wanted: false, ..owed("x") });
-        slots.ready(&mut out).extend_from_slice(b"y");
+        slots.put(&Value::status("y"), Protocol::Resp2, &mut out);
         assert!(out.is_empty());
         slots.settle(seq, &mut out, Value::status);
-        assert_eq!(&out[..], b"y");
+        assert_eq!(&out[..], b"+y\r\n");
     }
 }

@@ -168,7 +168,7 @@ impl Connection {
                 break;
             }
             let words = match self.stalled.take() {
-                Some((words, stall)) if stall.is_over(self.slots.is_empty()) => words,
+                Some((words, stall)) if stall.is_over(self.slots.waiting()) => words,
                 Some(stalled) => {
                     self.stalled = Some(stalled);
                     break;
@@ -214,7 +214,9 @@ impl Connection {
 
     /// True while more commands may be carried out.
     fn may_execute(&self) -> bool {
-        self.closing.is_none() && self.slots.waiting() < MAX_UNANSWERED && self.out.len() < MAX_BACKLOG
+        self.closing.is_none()
+            && self.slots.waiting() < MAX_UNANSWERED
+            && self.out.len() + self.slots.held() < MAX_BACKLOG
     }
 
     fn is_finished(&self) -> bool {

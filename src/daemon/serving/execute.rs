@@ -24,6 +24,9 @@ use crate::wire::{
 /// How often a command that waits for the end of a pause looks whether it came early.
 const PAUSE_PERIOD: Duration = Duration::from_millis(50);
 
+/// Outstanding commands beyond which no question with a long answer joins them: answers take memory until they are read.
+const MAX_LONG: usize = 8;
+
 /// How the engine's answer becomes a reply.
 #[derive(Clone, Debug)]
 pub(super) enum How {
@@ -49,17 +52,17 @@ pub(super) enum Flow {
 /// What a command waits for.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Stall {
-    /// The answers to earlier commands: this one changes the connection itself.
-    Owed,
+    /// The answers to earlier commands: no more than this many may be outstanding.
+    Owed(usize),
     /// The end of CLIENT PAUSE.
     Paused(Instant),
 }
 
 impl Stall {
     /// True if it is worth another try.
-    pub fn is_over(self, nothing_owed: bool) -> bool {
+    pub fn is_over(self, waiting: usize) -> bool {
         match self {
-            Stall::Owed => nothing_owed,
+            Stall::Owed(at_most) => waiting <= at_most,
             Stall::Paused(until) => Instant::now() >= until,
         }
     }
@@ -67,7 +70,7 @@ impl Stall {
     /// When to try again at the latest.
     pub fn look_again(self) -> Option<Instant> {
         match self {
-            Stall::Owed => None,
+            Stall::Owed(_) => None,
             Stall::Paused(until) => Some(until),
         }
     }
@@ -107,9 +110,13 @@ impl Connection {
             return flow;
         }
         match parse(spec, words, self.session.name.as_deref()) {
+            Ok(Parsed::Engine(_)) if is_long(spec.verb) && self.slots.waiting() >= MAX_LONG => {
+                return Flow::Stalled(Stall::Owed(MAX_LONG - 1));
+            }
             Ok(Parsed::Engine(command)) => self.ask_engine(command, words).await,
             Ok(Parsed::Reply(value)) => self.reply(&value),
-            Ok(Parsed::Session) if !self.slots.is_empty() => return Flow::Stalled(Stall::Owed),
+            // It changes the connection itself, so it must see what was before it done.
+            Ok(Parsed::Session) if !self.slots.is_empty() => return Flow::Stalled(Stall::Owed(0)),
             Ok(Parsed::Session) => self.run_session_command(spec.verb, words),
             Err(error) => self.reply(&error.value()),
         }
@@ -239,7 +246,7 @@ impl Connection {
     pub fn reply(&mut self, value: &Value) {
         self.count_error(value);
         if self.session.wants_reply() {
-            value.encode(self.session.protocol, self.slots.ready(&mut self.out));
+            self.slots.put(value, self.session.protocol, &mut self.out);
         }
     }
 
@@ -293,6 +300,21 @@ const NO_SENTINEL: SentinelInfoView = SentinelInfoView {
     masters: Vec::new(),
 };
 
+/// Questions whose answers grow with the number of masters.
+fn is_long(verb: Verb) -> bool {
+    matches!(
+        verb,
+        Verb::Info
+            | Verb::Role
+            | Verb::SentinelMasters
+            | Verb::SentinelReplicas
+            | Verb::SentinelSlaves
+            | Verb::SentinelSentinels
+            | Verb::SentinelInfoCache
+            | Verb::SentinelPendingScripts
+    )
+}
+
 /// The words of a SENTINEL SET that are scripts which can be run.
 fn runnable(words: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let is_script_option = |word: &[u8]| {
@@ -303,4 +325,17 @@ fn runnable(words: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let can_run =
         |path: &&Vec<u8>| nix::unistd::access(path.as_slice(), nix::unistd::AccessFlags::X_OK).is_ok();
     paths.filter(can_run).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_scripts_that_can_run_are_runnable() {
+        let words = |text: &str| text.split(' ').map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>();
+        let set = "quorum /bin/sh notification-script /bin/sh Client-Reconfig-Script /etc/passwd notification-script /none";
+        assert_eq!(runnable(&words(set)), [b"/bin/sh".to_vec()]);
+        assert!(runnable(&words("notification-script")).is_empty());
+    }
 }
