@@ -412,4 +412,5 @@ fn renamed_commands_are_known_by_their_new_name_only() {
     client.ask("ELOR", "*2\r\n$8\r\nsentinel\r\n*1\r\n$1\r\nm\r\n");
     client.ask("ROLE", "-ERR unknown command 'ROLE', with args beginning with: \r\n");
     client.ask("SHUTDOWN", "-ERR unknown command 'SHUTDOWN', with args beginning with: \r\n");
+    client.ask("*1\r\n$0\r\n", "-ERR unknown command '', with args beginning with: \r\n");
 }

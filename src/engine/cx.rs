@@ -29,6 +29,8 @@ pub struct Cx {
     pub ledger: Ledger,
     /// Queued scripts.
     pub scripts: Scripts,
+    /// What has to be saved, or tried to, before anybody is contacted: an id made at this start.
+    pub first_save: Revision,
     /// We watch but do not act (spec 2 §2.3).
     pub tilted: bool,
     rng: StdRng,
@@ -49,6 +51,7 @@ impl Cx {
             outbox: Outbox::default(),
             ledger: Ledger::default(),
             scripts: Scripts::default(),
+            first_save: Revision::default(),
             tilted: false,
             rng,
             touched: BTreeSet::new(),
@@ -121,6 +124,9 @@ impl Cx {
 
     /// An attempt to save is over: releases what waited for it.
     pub fn on_persisted(&mut self, fleet: &Fleet, revision: Revision, saved: bool) {
+        if !self.outbox.is_settled(self.first_save) {
+            fleet.links.iter().for_each(|(id, _)| self.touch_link(id));
+        }
         self.outbox.on_persisted(revision, saved);
         let (saved_epochs, unsaved) =
             self.unsaved_epochs.iter().partition(|(at, _)| self.outbox.is_durable(*at));

@@ -328,6 +328,10 @@ pub fn on_heard(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) {
 
 /// Connects what is not, PINGs when due, gives up on silent connections; when to look again.
 pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) -> Option<Instant> {
+    if !cx.outbox.is_settled(cx.first_save) {
+        // Spec 1 §6.1: the id is saved and the start is logged before anything else happens. The end of the save touches all links.
+        return None;
+    }
     let target = fleet.target(id)?;
     let down_after = shortest_down_after(fleet, id)?;
     let mut wake = None;

@@ -83,9 +83,9 @@ impl Engine {
         };
         let cx = &mut engine.cx;
         if fresh {
-            cx.ledger.record_globals();
+            cx.first_save = cx.ledger.record_globals();
         }
-        let first_save = crate::model::Revision(u64::from(fresh));
+        let first_save = cx.first_save;
         let id = format!("Sentinel ID is {}", cx.globals.my_id);
         cx.outbox.behind(first_save, Action::Log(Level::Warning, id));
         for master in settings.masters {

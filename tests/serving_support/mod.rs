@@ -1,7 +1,12 @@
 //! A server with a fake engine behind it, and a client that compares bytes.
 
+#![allow(dead_code)] // Not every test that has this module needs all of it.
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -154,6 +159,38 @@ async fn fake_engine(
 fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a socket");
     listener.local_addr().expect("bound").port()
+}
+
+/// A redis-sentinel in a folder of its own; both go with the value.
+pub struct Reference {
+    pub port: u16,
+    process: Child,
+    folder: PathBuf,
+}
+
+impl Reference {
+    pub fn start() -> Reference {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let unique = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let folder = std::env::temp_dir().join(format!("sentineld-serving-{unique}"));
+        std::fs::create_dir_all(&folder).expect("a temporary folder");
+        let (path, port) = (folder.join("s.conf"), free_port());
+        std::fs::write(&path, format!("port {port}\nbind 127.0.0.1\n")).expect("a file");
+        let mut command = std::process::Command::new("redis-sentinel");
+        let command = command.arg(&path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let process = command.spawn().expect("redis-sentinel is installed");
+        let reference = Reference { port, process, folder };
+        wait_for("the reference", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        reference
+    }
+}
+
+impl Drop for Reference {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
 }
 
 /// Waits for something to become true.

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use rand::RngCore;
 
+use super::client_command::bad_shape;
 use super::connection::Connection;
 use super::handle::lock;
 use crate::acl::commands::{CATEGORIES, names_in_category};
@@ -75,7 +76,7 @@ impl Connection {
                 let count = parse_integer(count).ok_or_else(|| CommandError::NotInteger.value())?;
                 usize::try_from(count.max(0)).unwrap_or(usize::MAX)
             }
-            _ => return Err(bad_shape(&words[1])),
+            _ => return Err(bad_shape("ACL", &words[1])),
         };
         let now = self.shared.now();
         let show = |entry: &Entry| {
@@ -104,7 +105,7 @@ fn categories(words: &[Bytes]) -> Result<Value, Value> {
         [_, _] => CATEGORIES.to_vec(),
         [_, _, name] => names_in_category(name)
             .ok_or_else(|| Value::error([b"Unknown category '", &name[..], b"'"].concat()))?,
-        _ => return Err(bad_shape(&words[1])),
+        _ => return Err(bad_shape("ACL", &words[1])),
     };
     Ok(Value::Array(names.into_iter().map(Value::bulk).collect()))
 }
@@ -163,15 +164,9 @@ fn generate(words: &[Bytes]) -> Result<Value, Value> {
                 Value::error("ACL GENPASS argument must be the number of bits for the output password, a positive number up to 4096")
             })?
         }
-        _ => return Err(bad_shape(&words[1])),
+        _ => return Err(bad_shape("ACL", &words[1])),
     };
     let mut random = vec![0; bits.div_ceil(4)];
     rand::rng().fill_bytes(&mut random);
     Ok(Value::bulk(generate_password(bits, &random)))
-}
-
-/// Words that a subcommand with a flexible number of them does not take after all.
-fn bad_shape(subcommand: &[u8]) -> Value {
-    let text = [b"unknown subcommand or wrong number of arguments for '", subcommand, b"'. Try ACL HELP."];
-    Value::error(text.concat())
 }

@@ -63,13 +63,13 @@ impl Connection {
             }
             Verb::ClientKill => self.kill_clients(&words[2..]).unwrap_or_else(|error| error),
             Verb::ClientReply => return self.set_reply_mode(&words[2]),
-            Verb::ClientPause => self.pause_clients(&words[2..]).unwrap_or_else(|error| error),
+            Verb::ClientPause => self.pause_clients(&words[1], &words[2..]).unwrap_or_else(|error| error),
             Verb::ClientUnpause => {
                 self.shared.pause.end();
                 Value::OK
             }
             Verb::ClientNoEvict => self.set_no_evict(&words[2]),
-            Verb::ClientUnblock => unblock(&words[2..]),
+            Verb::ClientUnblock => unblock(&words[1], &words[2..]),
             Verb::ClientGetredir => Value::Integer(self.session.tracking.redirect()),
             Verb::ClientTracking => {
                 let exists = |id| self.shared.registry.get(ClientId(id)).is_some();
@@ -122,7 +122,7 @@ impl Connection {
         }
     }
 
-    fn pause_clients(&self, words: &[Bytes]) -> Result<Value, Value> {
+    fn pause_clients(&self, subcommand: &[u8], words: &[Bytes]) -> Result<Value, Value> {
         let all = match words.get(1).map(|mode| mode.to_ascii_lowercase()) {
             None => true,
             Some(mode) if words.len() == 2 && mode == b"all" => true,
@@ -130,7 +130,7 @@ impl Connection {
             Some(_) if words.len() == 2 => {
                 return Err(Value::error("CLIENT PAUSE mode must be WRITE or ALL"));
             }
-            Some(_) => return Err(CommandError::Syntax.value()),
+            Some(_) => return Err(bad_shape("CLIENT", subcommand)),
         };
         let millis = parse_integer(&words[0])
             .ok_or_else(|| Value::error("timeout is not an integer or out of range"))?;
@@ -150,7 +150,7 @@ impl Connection {
 }
 
 /// CLIENT UNBLOCK: nobody can be blocked, so this only reads its words.
-fn unblock(words: &[Bytes]) -> Value {
+fn unblock(subcommand: &[u8], words: &[Bytes]) -> Value {
     let reason_is_known =
         |word: &Bytes| word.eq_ignore_ascii_case(b"timeout") || word.eq_ignore_ascii_case(b"error");
     match words {
@@ -159,6 +159,14 @@ fn unblock(words: &[Bytes]) -> Value {
         }
         [id] | [id, _] if parse_integer(id).is_some() => Value::Integer(0),
         [_] | [_, _] => CommandError::NotInteger.value(),
-        _ => CommandError::Syntax.value(),
+        _ => bad_shape("CLIENT", subcommand),
     }
+}
+
+/// Words that a subcommand with a flexible number of them does not take after all.
+pub(super) fn bad_shape(container: &str, subcommand: &[u8]) -> Value {
+    let hint = format!("'. Try {container} HELP.");
+    Value::error(
+        [b"unknown subcommand or wrong number of arguments for '", subcommand, hint.as_bytes()].concat(),
+    )
 }

@@ -230,6 +230,7 @@ impl Connection {
             match self.stream.try_write(&self.out) {
                 Ok(written) => {
                     self.out.advance(written);
+                    self.last_active = Instant::now();
                     count(&self.shared.stats.bytes_out, written);
                     count(&self.shared.stats.writes, 1);
                 }

@@ -177,6 +177,8 @@ impl Connection {
             | Verb::AclWhoami => self.run_acl_command(verb, words),
             _ => self.run_client_command(verb, words),
         }
+        // Others, and this client's next commands, must see who it is now.
+        self.handle.note_session(&self.session);
     }
 
     /// SHUTDOWN (spec 3 §3.5.6).

@@ -90,7 +90,8 @@ impl Shared {
             return lookup(words);
         }
         let typed = &words[0];
-        if let Some((old, _)) = renamed.iter().find(|(_, new)| typed.eq_ignore_ascii_case(new.as_bytes())) {
+        let is_new_name = |new: &str| !new.is_empty() && typed.eq_ignore_ascii_case(new.as_bytes());
+        if let Some((old, _)) = renamed.iter().find(|(_, new)| is_new_name(new)) {
             let mut words = words.to_vec();
             words[0] = Bytes::copy_from_slice(old.as_bytes());
             return lookup(&words);

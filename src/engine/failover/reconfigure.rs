@@ -15,6 +15,10 @@ use crate::model::{Instant, MasterId, ReplicaId};
 pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     let now = cx.mono();
     let Failover::Reconfiguring { promoted, since, .. } = fleet.masters[id].failover else { return None };
+    if !cx.outbox.is_settled(fleet.masters[id].config_revision) {
+        // The promotion is being saved, and announced right after: the others hear of it first. The end of the save touches us.
+        return None;
+    }
     let sent_due = give_up_on_silent(fleet, cx, id);
     send_next(fleet, cx, id, promoted);
     let deadline = since + fleet.masters[id].settings.failover_timeout;

@@ -1,0 +1,62 @@
+# Sourced by the scripts beside this folder: brings what they need from Debian's packages.
+#
+# Debian starts the services of what it installs. Here that would occupy ports and leave processes behind, so the
+# usual hook against it, policy-rc.d, is in place while packages are installed.
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    else
+        sudo "$@"
+    fi
+}
+
+# Installs Debian packages without starting any service.
+install_packages() {
+    if ! command -v apt-get >/dev/null; then
+        echo "Please install by hand: $* (this is no Debian, and they are missing)" >&2
+        return 1
+    fi
+    local hook=/usr/sbin/policy-rc.d made_hook=no status=0
+    if [ ! -e "$hook" ]; then
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$hook" >/dev/null
+        as_root chmod 755 "$hook"
+        made_hook=yes
+    fi
+    echo "Installing from Debian: $*"
+    {
+        as_root apt-get update -qq &&
+            as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+    } >/tmp/sentineld-packages.$$ 2>&1 || status=$?
+    if [ "$status" != 0 ]; then
+        tail -n 20 /tmp/sentineld-packages.$$ >&2
+    fi
+    rm -f /tmp/sentineld-packages.$$
+    if [ "$made_hook" = yes ]; then
+        as_root rm -f "$hook"
+    fi
+    return "$status"
+}
+
+# Makes sure of redis-server and redis-cli, of redis-sentinel if called with `with-sentinel`, of a linker, and of
+# the small tools of util-linux; installs only what is missing.
+need_redis() {
+    local missing=()
+    command -v redis-server >/dev/null || missing+=(redis-server)
+    command -v redis-cli >/dev/null || missing+=(redis-tools)
+    if [ "${1:-}" = with-sentinel ]; then
+        command -v redis-sentinel >/dev/null || missing+=(redis-sentinel)
+    fi
+    command -v setpriv >/dev/null || missing+=(util-linux)
+    command -v cc >/dev/null || missing+=(gcc libc6-dev)
+    if [ "${#missing[@]}" -gt 0 ]; then
+        install_packages "${missing[@]}"
+    fi
+    if ! command -v cargo >/dev/null; then
+        [ ! -r "$HOME/.cargo/env" ] || . "$HOME/.cargo/env"
+    fi
+    if ! command -v cargo >/dev/null; then
+        echo "A Rust toolchain is needed: cargo is not in PATH" >&2
+        return 1
+    fi
+}

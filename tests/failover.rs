@@ -1,0 +1,145 @@
+//! Three Sentinels, one master, two replicas: the master dies in every way, and comes back.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use support::fleet::{NAME, Plan};
+use support::{Fleet, Kind, Value, Watcher, wait_for};
+
+/// Everything that must be true once the master `old` has gone away: returns the index of the new master.
+fn expect_takeover(fleet: &Fleet, watchers: &[Watcher], old: usize) -> usize {
+    let new = fleet.wait_failover(old);
+    let text = fleet.switch_text(old, new);
+    for i in fleet.running() {
+        wait_for("+switch-master at each subscriber", 20, || watchers[i].saw("+switch-master", &text));
+    }
+    assert_eq!(fleet.data[new].info("replication", "role"), "master");
+    new
+}
+
+/// The old master is back since just now: it must end up as a replica, in its own eyes and in those of everyone.
+fn expect_demotion(fleet: &Fleet, old: usize, new: usize) {
+    let returned = Instant::now();
+    fleet.wait_follows(old, new);
+    if !Kind::Subject.is_reference() {
+        let took = returned.elapsed();
+        assert!(
+            took < Duration::from_secs(5),
+            "demoted only after {took:?}; the reference takes ten seconds"
+        );
+    }
+    fleet.wait_healthy();
+    assert_eq!(fleet.data[old].info("replication", "role"), "slave");
+}
+
+#[test]
+fn a_killed_master_is_replaced_and_demoted_when_restarted() {
+    let mut fleet = Fleet::start(&Plan::default());
+    let watchers = fleet.watch();
+    fleet.data[0].kill9();
+    let new = expect_takeover(&fleet, &watchers, 0);
+    fleet.data[0].start();
+    expect_demotion(&fleet, 0, new);
+    fleet.crash_and_restart_sentinels();
+    assert_eq!(fleet.named_by(0), Some(fleet.data[new].port));
+}
+
+#[test]
+fn a_frozen_master_is_replaced_and_demoted_when_it_wakes() {
+    let mut fleet = Fleet::start(&Plan::default());
+    let watchers = fleet.watch();
+    fleet.data[0].freeze();
+    let new = expect_takeover(&fleet, &watchers, 0);
+    fleet.data[0].thaw();
+    expect_demotion(&fleet, 0, new);
+    fleet.crash_and_restart_sentinels();
+    assert_eq!(fleet.named_by(2), Some(fleet.data[new].port));
+}
+
+#[test]
+fn two_of_three_sentinels_are_enough() {
+    let mut fleet = Fleet::start(&Plan::default());
+    let watchers = fleet.watch();
+    fleet.data[0].kill9();
+    fleet.sentinels[0].kill9();
+    let new = expect_takeover(&fleet, &watchers, 0);
+    fleet.data[0].start();
+    fleet.wait_follows(0, new);
+    // The one that was away learns the new master from its peers.
+    fleet.sentinels[0].start();
+    wait_for("the returned Sentinel to learn the new master", 20, || {
+        fleet.named_by(0) == Some(fleet.data[new].port)
+    });
+    expect_demotion(&fleet, 0, new);
+    fleet.crash_and_restart_sentinels();
+}
+
+#[test]
+fn an_administrator_can_force_a_failover() {
+    let fleet = Fleet::start(&Plan::default());
+    let watchers = fleet.watch();
+    assert_eq!(fleet.sentinels[1].call(&["SENTINEL", "FAILOVER", NAME]), Value::Simple("OK".into()));
+    let new = expect_takeover(&fleet, &watchers, 0);
+    expect_demotion(&fleet, 0, new);
+    assert_eq!(watchers[1].on("+odown"), Vec::<String>::new(), "the master never was down");
+    let unknown = fleet.sentinels[1].call(&["SENTINEL", "FAILOVER", "nobody"]);
+    assert_eq!(unknown, Value::Error("ERR No such master with that name".into()));
+}
+
+#[test]
+fn the_leader_reports_each_step_in_the_order_of_the_reference() {
+    let mut fleet = Fleet::start(&Plan::default());
+    let watchers = fleet.watch();
+    fleet.data[0].kill9();
+    expect_takeover(&fleet, &watchers, 0);
+    let leader = watchers.iter().position(|w| !w.on("+elected-leader").is_empty()).expect("a leader");
+    wait_for("the leader to finish", 20, || !watchers[leader].on("+switch-master").is_empty());
+    let seen = watchers[leader].channels();
+    let mut rest = seen.iter();
+    for step in STEPS {
+        assert!(rest.any(|s| s == step), "{step} is missing, or too early, in {seen:?}");
+    }
+    let followers = (0..3).filter(|i| *i != leader);
+    for i in followers {
+        let seen = watchers[i].channels();
+        let at = |name: &str| seen.iter().position(|s| s == name);
+        assert!(at("+config-update-from") < at("+switch-master"), "{seen:?}");
+        assert!(at("+config-update-from").is_some(), "{seen:?}");
+    }
+}
+
+/// Spec 2 §9.2.
+const STEPS: [&str; 15] = [
+    "+sdown",
+    "+odown",
+    "+new-epoch",
+    "+try-failover",
+    "+vote-for-leader",
+    "+elected-leader",
+    "+failover-state-select-slave",
+    "+selected-slave",
+    "+failover-state-send-slaveof-noone",
+    "+failover-state-wait-promotion",
+    "+promoted-slave",
+    "+failover-state-reconf-slaves",
+    "+slave-reconf-sent",
+    "+failover-end",
+    "+switch-master",
+];
+
+#[test]
+fn without_a_majority_nobody_is_promoted() {
+    let mut fleet = Fleet::start(&Plan { quorum: |_| 1, ..Plan::default() });
+    fleet.sentinels[0].kill9();
+    fleet.sentinels[1].kill9();
+    let watcher = Watcher::subscribe(fleet.sentinels[2].port);
+    fleet.data[0].kill9();
+    wait_for("the last Sentinel to see the master down", 20, || !watcher.on("+try-failover").is_empty());
+    support::holds_for("no replica is promoted", 3.0, || {
+        watcher.on("+elected-leader").is_empty() && watcher.on("+switch-master").is_empty()
+    });
+    fleet.sentinels[0].start();
+    let new = fleet.wait_failover(0);
+    assert!(new != 0);
+}

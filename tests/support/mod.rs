@@ -1,0 +1,56 @@
+//! What the integration tests share: real processes on loopback, a small client, and waiting for conditions.
+//!
+//! A test builds a [`World`] (a temporary folder that remembers every log), starts nodes in it, and waits for
+//! facts with [`wait_for`]; it never sleeps for a fixed time and hopes. When a test fails, its world prints the
+//! end of every log. Nothing here knows what a correct failover is: that is the business of the tests.
+//!
+//! Invariants: every process started is killed when its handle is dropped, and also when the test process is;
+//! every port is reserved for as long as the test process lives.
+#![allow(dead_code, unused_imports, reason = "each test binary uses its own part of this module")]
+
+pub mod fake;
+pub mod fleet;
+pub mod node;
+pub mod port;
+pub mod resp;
+pub mod watch;
+pub mod world;
+
+use std::time::{Duration, Instant};
+
+pub use fleet::Fleet;
+pub use node::{Kind, Node};
+pub use resp::{Client, Value};
+pub use watch::Watcher;
+pub use world::World;
+
+/// Polls `cond` every 20 ms until it holds; panics with `what` after `limit_s` seconds.
+#[track_caller]
+pub fn wait_for(what: &str, limit_s: u64, mut cond: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !cond() {
+        let waited = started.elapsed();
+        assert!(waited < Duration::from_secs(limit_s), "waited {waited:.1?} in vain for: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Checks for `secs` seconds that `cond` goes on holding: for things that must *not* happen.
+#[track_caller]
+pub fn holds_for(what: &str, secs: f64, mut cond: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while started.elapsed().as_secs_f64() < secs {
+        assert!(cond(), "stopped being true after {:.1?}: {what}", started.elapsed());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Whether this test runs as root, who alone can mount file systems and become somebody else.
+pub fn is_root() -> bool {
+    nix::unistd::Uid::effective().is_root()
+}
+
+/// Says on stderr what a test could not check on this machine, and why.
+pub fn skipped(what: &str, why: &str) {
+    eprintln!("SKIPPED: {what}: {why}");
+}
