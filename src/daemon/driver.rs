@@ -187,3 +187,89 @@ fn log(level: Level, text: &str) {
         Level::Warning => warn!("{text}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+    use tokio::runtime::Handle;
+
+    use super::*;
+    use crate::acl::Acl;
+    use crate::conf::{self, Settings};
+    use crate::daemon::config_file::ConfigFile;
+    use crate::daemon::host::Machine;
+    use crate::daemon::inbox;
+    use crate::daemon::serving::Identity;
+    use crate::daemon::store::Book;
+    use crate::session::lookup::{self, Directory};
+
+    fn settings(path: &std::path::Path, master: u16) -> Settings {
+        let text = format!("port 0\nunixsocket none\nsentinel monitor m 127.0.0.1 {master} 1\n");
+        std::fs::write(path, text).expect("written");
+        conf::load(&mut Machine, conf::Inputs { path: path.to_str(), ..Default::default() })
+            .expect("a valid file")
+            .settings
+    }
+
+    /// Starts an engine for the one master of a configuration, with everything that carries its actions out.
+    fn start(path: &std::path::Path, settings: Settings) -> (Directory, oneshot::Receiver<()>) {
+        let (inbox, outlet) = inbox::channel();
+        let (directory, writer) = lookup::directory();
+        let pulse = Arc::new(Pulse::default());
+        let (exit, _) = tokio::sync::mpsc::unbounded_channel();
+        let identity = Identity {
+            config_file: String::new(),
+            executable: String::new(),
+            run_id: String::new(),
+            started: std::time::Instant::now(),
+            supervised: "no",
+            my_port: 0,
+        };
+        let acl = Acl::new(true);
+        let parts = (inbox.clone(), directory.clone(), pulse.clone());
+        let server = Server::new(&settings.server, identity, acl, parts.0, parts.1, parts.2, exit);
+        let book = Book::new(ConfigFile::new(path, 0o022), settings.clone());
+        let store = Store::start(book, Box::new(Vec::new), inbox.clone()).expect("a thread");
+        let clock = Clock::start();
+        let engine = Engine::new(settings, 1, clock.now());
+        let hands = Hands {
+            links: Links::new(Handle::current(), inbox.clone(), engine.my_id().clone(), None),
+            server,
+            directory: writer,
+            pulse,
+            store: Arc::new(store),
+            scripts: Scripts::new(Handle::current(), inbox.clone()),
+            resolver: Resolver::new(Handle::current(), inbox),
+        };
+        let (done, first_turn) = oneshot::channel();
+        Driver { engine, outlet, clock, hands }.start(done).expect("a thread");
+        (directory, first_turn)
+    }
+
+    #[tokio::test]
+    async fn the_first_turn_names_the_master_and_connects_to_it() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("s.conf");
+        let master = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+        let port = master.local_addr().expect("an address").port();
+        let (directory, first_turn) = start(&path, settings(&path, port));
+        first_turn.await.expect("a turn");
+        let answer = directory.answer(b"m").expect("a master");
+        assert!(answer.ends_with(format!("{port}\r\n").as_bytes()), "{answer:?}");
+
+        let (mut link, _) = master.accept().await.expect("a connection");
+        let mut words = [0; 19];
+        link.read_exact(&mut words).await.expect("a request");
+        assert_eq!(&words, b"*3\r\n$6\r\nCLIENT\r\n$7\r");
+
+        // The id that was made up is soon on disk.
+        for _ in 0..500 {
+            if std::fs::read_to_string(&path).expect("the file").contains("\nsentinel myid ") {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("no id was saved");
+    }
+}

@@ -76,11 +76,6 @@ pub fn open_syslog() {
     });
 }
 
-/// Changes the least important level that is logged.
-pub fn set_level(level: LogLevel) {
-    with_state(|state| state.level = level);
-}
-
 /// Logs a text without pid, time and level: the banner.
 pub fn raw(text: &str) {
     read_state(|state| {

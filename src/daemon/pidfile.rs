@@ -1,7 +1,7 @@
 //! The pid file (spec 1 §6.3): written without a check of an older one, removed at a clean end.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tracing::info;
 
@@ -21,11 +21,6 @@ impl PidFile {
         let path = std::path::absolute(&path).unwrap_or(path);
         let _ = fs::write(&path, format!("{}\n", std::process::id()));
         PidFile { path }
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Removes it, saying so.
