@@ -30,6 +30,8 @@ fn watched(world: &World, quorum: u32, replicas: usize, lines: &[String]) -> (No
     all.extend_from_slice(lines);
     let mut sentinel = world.sentinel("sentinel", Kind::Subject, &all);
     sentinel.start();
+    let flags = || sentinel.call(&["SENTINEL", "MASTER", NAME]).field("flags");
+    wait_for("the links to the master", 20, || flags().as_deref() == Some("master"));
     (master, others, sentinel)
 }
 
