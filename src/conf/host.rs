@@ -3,7 +3,7 @@
 //! The daemon implements it with real files; tests with maps. Every error is the plain text of the system's error, without a
 //! number, since it is shown to the operator (`No such file or directory`).
 
-/// The outside as seen by [`super::load`].
+/// The outside as seen by [`super::load()`].
 pub trait Host {
     /// The content of a file. A directory is an error.
     ///

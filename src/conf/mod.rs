@@ -1,6 +1,6 @@
 //! `sentinel.conf`: reading it, checking it, and writing it back (spec 1 §2–§5). Pure: files are reached through [`Host`].
 //!
-//! One way: texts → [`load`] → [`Settings`] → ([`Patch`]es) → [`rewrite`] → text. What a directive looks like is said once,
+//! One way: texts → [`load()`] → [`Settings`] → ([`Patch`]es) → [`rewrite()`] → text. What a directive looks like is said once,
 //! in the tables of `directive` and `sentinel::words`; reading, writing, defaults and error texts follow from there.
 //!
 //! Invariant: what `rewrite` writes, `load` reads as the same settings, and the reference reads it too.
