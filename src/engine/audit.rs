@@ -1,7 +1,7 @@
 //! All invariants of the engine in one place, for tests and the simulator.
 
-use super::Engine;
 use super::tag::Entity;
+use super::{Action, Engine};
 
 impl Engine {
     /// Checks every invariant of the state.
@@ -59,5 +59,17 @@ impl Engine {
             let peers = link.owners.iter().filter(|owner| matches!(owner, Entity::Peer(_))).count();
             assert!(peers == link.owners.len() || link.owners.len() == 1, "only peers share a link");
         }
+    }
+}
+
+impl Engine {
+    /// The law of settling: whatever is settled once more at the same instant, on a copy, asks for nothing. Returns what it asks for
+    /// all the same, which is a broken rule: a fact whose consequence was not derived, or a deed that is repeated. Call after draining.
+    pub fn unsettled(&self) -> Vec<Action> {
+        let mut again = self.clone();
+        again.fleet.touch_all(&mut again.cx);
+        again.settle();
+        again.end_turn();
+        std::iter::from_fn(|| again.poll_action()).collect()
     }
 }

@@ -96,6 +96,14 @@ impl Fleet {
         }
     }
 
+    /// Has every rule run again: something they all depend on changed.
+    pub fn touch_all(&self, cx: &mut Cx) {
+        self.masters.iter().for_each(|(id, _)| cx.touch(Entity::Master(id)));
+        self.replicas.iter().for_each(|(id, _)| cx.touch(Entity::Replica(id)));
+        self.peers.iter().for_each(|(id, _)| cx.touch(Entity::Peer(id)));
+        self.links.iter().for_each(|(id, _)| cx.touch_link(id));
+    }
+
     /// The master that a live instance belongs to (a master belongs to itself).
     pub fn master_of(&self, entity: Entity) -> Option<MasterId> {
         match entity {

@@ -58,6 +58,7 @@ use wheel::{Key, Wheel};
 const MAX_FIRED: usize = 4_096;
 
 /// The whole state of a Sentinel.
+#[derive(Clone)]
 pub struct Engine {
     fleet: Fleet,
     cx: Cx,
@@ -179,11 +180,7 @@ impl Engine {
         assert!(now.mono >= self.cx.now.mono, "the monotonic clock went back");
         self.cx.now = now;
         if self.tilt.check(&mut self.cx) == Verdict::Ended {
-            let ids: Vec<_> = self.fleet.masters.iter().map(|(id, _)| Entity::Master(id)).collect();
-            let replicas = self.fleet.replicas.iter().map(|(id, _)| Entity::Replica(id));
-            let peers = self.fleet.peers.iter().map(|(id, _)| Entity::Peer(id));
-            ids.into_iter().chain(replicas).chain(peers).for_each(|entity| self.cx.touch(entity));
-            self.fleet.links.iter().for_each(|(id, _)| self.cx.touch_link(id));
+            self.fleet.touch_all(&mut self.cx);
         }
     }
 

@@ -56,6 +56,7 @@ pub struct World {
     queue: BinaryHeap<Reverse<(u64, u64, usize)>>,
     pending: BTreeMap<usize, Event>,
     sequence: u64,
+    turns: u64,
 }
 
 impl World {
@@ -76,6 +77,7 @@ impl World {
             queue: BinaryHeap::new(),
             pending: BTreeMap::new(),
             sequence: 0,
+            turns: 0,
         };
         let quorum = u32::try_from(sentinels / 2 + 1).expect("a handful");
         for node in 0..sentinels {
@@ -269,6 +271,13 @@ impl World {
         engine.end_turn();
         engine.audit();
         let actions: Vec<Action> = std::iter::from_fn(|| engine.poll_action()).collect();
+        self.turns += 1;
+        // Copying an engine is dear: some turns stand for all, and those that had news are looked at in any case.
+        if self.turns.is_multiple_of(64) || actions.iter().any(|action| matches!(action, Action::Publish(_))) {
+            let unsettled = engine.unsettled();
+            assert!(unsettled.is_empty(), "node {node} was not settled: {unsettled:?}\n{}", self.history());
+        }
+        let Some(engine) = &self.nodes[node].engine else { return };
         let due = engine.next_deadline().map(|due| due.max(now(self.now).mono));
         for action in actions {
             self.act(node, action);
