@@ -302,14 +302,9 @@ impl Fleet {
 
     /// Tells the directory where clients are to be sent now.
     pub fn publish_address(&self, id: MasterId, cx: &mut Cx) {
-        self.publish_address_behind(id, Revision::default(), cx);
-    }
-
-    /// As `publish_address`, behind the attempt to save `revision`.
-    pub fn publish_address_behind(&self, id: MasterId, revision: Revision, cx: &mut Cx) {
         let address = self.current_address(id);
         let place = (address.shown_host(cx.globals.announce_hostnames()), address.port);
-        cx.outbox.behind(revision, Action::SetAddress(self.masters[id].name.clone(), Some(place)));
+        cx.outbox.push(Action::SetAddress(self.masters[id].name.clone(), Some(place)));
     }
 
     /// Where a link connects to.

@@ -273,7 +273,8 @@ impl World {
         let actions: Vec<Action> = std::iter::from_fn(|| engine.poll_action()).collect();
         self.turns += 1;
         // Copying an engine is dear: some turns stand for all, and those that had news are looked at in any case.
-        if self.turns.is_multiple_of(64) || actions.iter().any(|action| matches!(action, Action::Publish(_))) {
+        if self.turns.is_multiple_of(64) || actions.iter().any(|action| matches!(action, Action::Publish(_)))
+        {
             let unsettled = engine.unsettled();
             assert!(unsettled.is_empty(), "node {node} was not settled: {unsettled:?}\n{}", self.history());
         }

@@ -14,7 +14,7 @@ use crate::engine::fleet::Fleet;
 use crate::engine::notice::Level;
 use crate::engine::probe;
 use crate::engine::tag::Entity;
-use crate::model::{Instant, MasterId, Revision};
+use crate::model::{Instant, MasterId};
 
 /// How long each rank waits for the one before it.
 const HOLD_BACK: Duration = Duration::from_millis(75);
@@ -148,11 +148,4 @@ fn elected(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
 pub fn crash(cx: &mut Cx) {
     cx.log(Level::Warning, "Sentinel CRASH because of SENTINEL simulate-failure".to_owned());
     cx.outbox.push(Action::Crash(99));
-}
-
-/// As `crash`, once the attempt to save `revision` is over.
-pub fn crash_behind(cx: &mut Cx, revision: Revision) {
-    let text = "Sentinel CRASH because of SENTINEL simulate-failure".to_owned();
-    cx.outbox.behind(revision, Action::Log(Level::Warning, text));
-    cx.outbox.behind(revision, Action::Crash(99));
 }

@@ -74,6 +74,8 @@ pub enum Failover {
         since: Instant,
         /// An operator wanted it.
         forced: bool,
+        /// It was made known; before that, the attempt to save the new configuration is awaited.
+        announced: bool,
     },
 }
 

@@ -10,7 +10,7 @@ use crate::engine::notice::Level;
 use crate::engine::replica::Outcome;
 use crate::engine::tag::Entity;
 use crate::engine::{probe, script_event};
-use crate::model::{Instant, MasterId, ReplicaId, Revision};
+use crate::model::{Instant, MasterId, ReplicaId};
 
 /// A candidate that can't be reached, or does not answer, is given this long before another is tried.
 const PATIENCE: Duration = Duration::from_millis(1_000);
@@ -106,40 +106,35 @@ fn next_candidate(
     Some((now + PATIENCE).min(give_up))
 }
 
-/// The candidate reports `role:master` (spec 2 §9.5). From here on clients are sent to it, and nothing aborts the failover.
+/// The candidate reports `role:master` (spec 2 §9.5). Nothing aborts the failover from here on; it goes on once the new configuration
+/// is saved. Should that fail, our vote for this epoch is on disk all the same, so that the epoch can't be used for another address, and
+/// clients are better served than kept waiting.
 pub fn on_promoted(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
-    let now = cx.mono();
     let Failover::Promoting { epoch, candidate, forced, sent: true, .. } = fleet.masters[id].failover else {
         return;
     };
     let master = &mut fleet.masters[id];
     master.config_epoch = epoch;
-    master.failover = Failover::Reconfiguring { promoted: candidate, since: now, forced };
-    let old = master.instance.address.clone();
-    let revision = cx.ledger.record_master(id);
-    master_waits(fleet, cx, id, revision);
-    // The save is attempted before anything is announced; should it fail, our vote for this epoch is on disk all the same, so that
-    // the epoch can't be used for another address, and clients are better served than kept waiting.
-    fleet.announce_behind(cx, revision, (Level::Warning, "+promoted-slave"), Entity::Replica(candidate), "");
-    if cx.globals.simulate.after_promotion {
-        elect::crash_behind(cx, revision);
-    }
-    fleet.announce_behind(
-        cx,
-        revision,
-        (Level::Warning, "+failover-state-reconf-slaves"),
-        Entity::Master(id),
-        "",
-    );
-    fleet.publish_address_behind(id, revision, cx);
-    let new = fleet.replicas[candidate].instance.address.clone();
-    script_event::reconfigured(fleet, cx, id, "leader", &old, &new);
-    probe::hurry_hello(fleet, cx, id);
+    master.failover =
+        Failover::Reconfiguring { promoted: candidate, since: cx.mono(), forced, announced: false };
+    master.config_revision = cx.ledger.record_master(id);
+    cx.await_save(id);
     cx.touch_master(id);
 }
 
-/// Gossip about the new configuration waits until it is saved (spec 2 §14.4 rule 4).
-fn master_waits(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, revision: Revision) {
-    fleet.masters[id].config_revision = revision;
-    cx.await_save(id);
+/// Makes a saved promotion known: to subscribers, to clients, to the reconfiguration script, to the other Sentinels.
+pub fn announce_promotion(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
+    let Failover::Reconfiguring { promoted, announced, .. } = &mut fleet.masters[id].failover else { return };
+    *announced = true;
+    let promoted = *promoted;
+    fleet.announce(cx, Level::Warning, "+promoted-slave", Entity::Replica(promoted), "");
+    if cx.globals.simulate.after_promotion {
+        elect::crash(cx);
+    }
+    fleet.announce(cx, Level::Warning, "+failover-state-reconf-slaves", Entity::Master(id), "");
+    fleet.publish_address(id, cx);
+    let old = fleet.masters[id].instance.address.clone();
+    let new = fleet.replicas[promoted].instance.address.clone();
+    script_event::reconfigured(fleet, cx, id, "leader", &old, &new);
+    probe::hurry_hello(fleet, cx, id);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Failover, switch};
+use super::{Failover, promote, switch};
 use crate::engine::block::send_block;
 use crate::engine::cx::Cx;
 use crate::engine::fleet::Fleet;
@@ -14,10 +14,15 @@ use crate::model::{Instant, MasterId, ReplicaId};
 /// Re-points as many replicas as may be, ends the failover when none is left; when to look again.
 pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     let now = cx.mono();
-    let Failover::Reconfiguring { promoted, since, .. } = fleet.masters[id].failover else { return None };
-    if !cx.outbox.is_settled(fleet.masters[id].config_revision) {
-        // The promotion is being saved, and announced right after: the others hear of it first. The end of the save touches us.
+    let Failover::Reconfiguring { promoted, since, announced, .. } = fleet.masters[id].failover else {
         return None;
+    };
+    if !cx.outbox.is_settled(fleet.masters[id].config_revision) {
+        // Others can act on whatever follows: it waits for the save, whose end has this master looked at again.
+        return None;
+    }
+    if !announced {
+        promote::announce_promotion(fleet, cx, id);
     }
     let sent_due = give_up_on_silent(fleet, cx, id);
     send_next(fleet, cx, id, promoted);

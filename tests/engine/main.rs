@@ -1,0 +1,5 @@
+//! The rules of the engine, one family a file: facts at times, and what follows from them. Only the public doors are used.
+
+mod failover;
+mod lab;
+mod stub;
