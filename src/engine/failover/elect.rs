@@ -134,14 +134,13 @@ fn abort_when_late(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, started_at: Ins
 }
 
 fn elected(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
-    let Failover::Electing { epoch, started_at, forced, .. } = fleet.masters[id].failover else { return };
+    let Failover::Electing { epoch, forced, .. } = fleet.masters[id].failover else { return };
     fleet.announce(cx, Level::Warning, "+elected-leader", Entity::Master(id), "");
     if cx.globals.simulate.after_election {
         crash(cx);
     }
     fleet.announce(cx, Level::Warning, "+failover-state-select-slave", Entity::Master(id), "");
-    fleet.masters[id].failover =
-        Failover::Selecting { epoch, since: started_at, forced, refused: Vec::new() };
+    fleet.masters[id].failover = Failover::Selecting { epoch, since: cx.mono(), forced, refused: Vec::new() };
 }
 
 /// Ends the process as SENTINEL SIMULATE-FAILURE asked (spec 2 §13).

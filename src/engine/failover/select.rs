@@ -30,7 +30,8 @@ pub fn eligible_replicas(fleet: &Fleet, cx: &Cx, id: MasterId) -> Vec<ReplicaId>
     eligible.into_iter().map(|replica| replica.id).collect()
 }
 
-/// Why a replica may not be promoted, if so.
+/// Why a replica may not be promoted, if so. Differs: only the command connection has to be up. The subscription may just have been cut
+/// by another Sentinel's SLAVEOF block, which says nothing about the replica.
 fn objection(fleet: &Fleet, cx: &Cx, replica: &Replica) -> Option<String> {
     let now = cx.mono();
     let master = &fleet.masters[replica.master];
@@ -85,7 +86,7 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     None
 }
 
-/// Some connected replica has not reported since the failover began, though it was asked.
+/// Some connected replica has not reported since it was asked for what the selection needs.
 fn awaits_reports(fleet: &Fleet, id: MasterId, since: Instant) -> bool {
     let replicas = fleet.masters[id].replicas.iter().map(|id| &fleet.replicas[*id]);
     let answers = |replica: &&Replica| {
@@ -103,7 +104,8 @@ fn search_on(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, since: Instant) -> Op
         let unasked: Vec<ReplicaId> = fleet.masters[id].replicas.clone();
         for replica in unasked {
             let info = &fleet.replicas[replica].info;
-            if info.asked_at.is_none() && !info.fresher_than(REPORT_WAIT, now) {
+            let old = info.at.is_none_or(|at| now.since(at) >= REPORT_WAIT);
+            if info.asked_at.is_none() && old {
                 probe::ask_info(fleet, cx, Entity::Replica(replica));
             }
         }
