@@ -7,7 +7,7 @@ use crate::engine::block::send_block;
 use crate::engine::cx::Cx;
 use crate::engine::fleet::Fleet;
 use crate::engine::notice::Level;
-use crate::engine::replica::{Outcome, Reconf};
+use crate::engine::replica::{Outcome, Reconf, Replica};
 use crate::engine::tag::Entity;
 use crate::model::{Instant, MasterId, ReplicaId};
 
@@ -35,10 +35,31 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     }
     if timed_out || promoted_is_dead || remaining(fleet, id, promoted) == 0 {
         fleet.announce(cx, Level::Warning, "+failover-end", Entity::Master(id), "");
+        if timed_out {
+            tell_the_rest(fleet, cx, id, promoted);
+        }
         switch::switch_to_promoted(fleet, cx, id, promoted);
         return None;
     }
     sent_due.into_iter().chain([deadline + Duration::from_nanos(1)]).min()
+}
+
+/// The last word to replicas that were not told yet. Compat: their connections are closed in the same turn, so that it may not arrive;
+/// whoever stays behind is repaired later (spec 2 §9.7).
+fn tell_the_rest(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, promoted: ReplicaId) {
+    let target = target(fleet, cx, promoted);
+    for replica in fleet.masters[id].replicas.clone() {
+        let untold = replica != promoted && fleet.replicas[replica].reconf.is_none();
+        if untold && send_block(fleet, cx, replica, Some(target.clone())) {
+            fleet.announce(cx, Level::Notice, "+slave-reconf-sent-be", Entity::Replica(replica), "");
+        }
+    }
+}
+
+/// The new master, as SLAVEOF names it.
+fn target(fleet: &Fleet, cx: &Cx, promoted: ReplicaId) -> (String, u16) {
+    let address = &fleet.replicas[promoted].instance.address;
+    (address.shown_host(cx.globals.announce_hostnames()), address.port)
 }
 
 /// Replicas that still have to be brought to the new master: neither done nor down.
@@ -87,11 +108,12 @@ fn give_up_on_silent(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Ins
 
 fn send_next(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, promoted: ReplicaId) {
     let now = cx.mono();
-    let address = &fleet.replicas[promoted].instance.address;
-    let target = (address.shown_host(cx.globals.announce_hostnames()), address.port);
+    let target = target(fleet, cx, promoted);
     let replicas = fleet.masters[id].replicas.clone();
     let limit = usize::try_from(fleet.masters[id].settings.parallel_syncs).unwrap_or(0);
-    let mut in_progress = replicas.iter().filter(|id| fleet.replicas[**id].reconf_in_progress()).count();
+    // Differs: a replica that died while it was being re-pointed makes room; in the reference the others wait for failover-timeout.
+    let busy = |replica: &Replica| replica.reconf_in_progress() && !replica.instance.s_down;
+    let mut in_progress = replicas.iter().filter(|id| busy(&fleet.replicas[**id])).count();
     for replica in replicas.into_iter().filter(|replica| *replica != promoted) {
         if in_progress >= limit {
             return;
