@@ -43,6 +43,7 @@ pub struct Lab {
     pub scripts: Vec<(sentineld::model::ScriptId, Vec<String>)>,
     pub killed_scripts: Vec<sentineld::model::ScriptId>,
     pub crashed: Option<i32>,
+    pub scripts_before_crash: Vec<String>,
     pub addresses: BTreeMap<String, Option<(String, u16)>>,
     pub connects: Vec<(u64, u16, ConnKind)>,
     conns: BTreeMap<ConnId, u16>,
@@ -103,6 +104,7 @@ impl Lab {
             scripts: Vec::new(),
             killed_scripts: Vec::new(),
             crashed: None,
+            scripts_before_crash: Vec::new(),
             addresses: BTreeMap::new(),
             connects: Vec::new(),
             conns: BTreeMap::new(),
@@ -354,14 +356,17 @@ impl Lab {
             }
             Action::RunScript(id, argv) => self.scripts.push((id, argv)),
             Action::KillScript(id) => self.killed_scripts.push(id),
-            Action::Crash(code) => self.crashed = Some(self.crashed.unwrap_or(code)),
+            Action::Crash(code) if self.crashed.is_none() => {
+                self.crashed = Some(code);
+                self.scripts_before_crash = self.scripts.iter().map(|(_, argv)| argv[0].clone()).collect();
+            }
+            Action::Crash(_) => {}
             Action::Resolve(_) => {}
         }
     }
 
-    /// The disk comes back: everything recorded so far is saved.
+    /// Everything recorded so far is saved after all.
     pub fn save_all(&mut self) {
-        self.disk = Disk::Works;
         let Some((last, _)) = self.saves.last().cloned() else { return };
         for (_, patch) in self.saves.clone() {
             self.saved.apply(&patch);

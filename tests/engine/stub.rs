@@ -21,6 +21,7 @@ pub struct Stub {
     /// A peer's opinion and its vote; `None` as a vote: grants every request.
     pub down: bool,
     pub vote: Vote,
+    queues: bool,
 }
 
 #[derive(Clone, PartialEq)]
@@ -60,6 +61,7 @@ impl Stub {
             obeys: true,
             down: false,
             vote: Vote::Grants,
+            queues: false,
         }
     }
 }
@@ -73,7 +75,14 @@ impl Stub {
                 None => Reply::Error("NOAUTH".into()),
             },
             Request::Publish(_) => Reply::Integer(1),
-            Request::Exec => Reply::Exec(Some(vec![self.slaveof.clone(), Ok(()), Ok(()), Ok(())])),
+            Request::Multi => {
+                self.queues = true;
+                Reply::Status("OK".into())
+            }
+            Request::Exec => {
+                self.queues = false;
+                Reply::Exec(Some(vec![self.slaveof.clone(), Ok(()), Ok(()), Ok(())]))
+            }
             Request::ReplicaOf(target) => {
                 if self.obeys && self.slaveof.is_ok() {
                     self.info = Some(match target {
@@ -81,7 +90,10 @@ impl Stub {
                         Some((_, master)) => replica_info(port, master, ""),
                     });
                 }
-                Reply::Status("QUEUED".into())
+                match &self.slaveof {
+                    Err(text) if !self.queues => Reply::Error(text.clone()),
+                    _ => Reply::Status("OK".into()),
+                }
             }
             Request::IsMasterDown { epoch, candidate, .. } => {
                 let (leader, leader_epoch) = match (&self.vote, candidate) {

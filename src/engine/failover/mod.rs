@@ -94,6 +94,16 @@ impl Failover {
         }
     }
 
+    /// The epoch that it wants to lead, or leads; none once the promotion is confirmed, whose epoch is that of the configuration.
+    pub fn epoch(&self) -> Option<Epoch> {
+        match self {
+            Failover::Electing { epoch, .. }
+            | Failover::Selecting { epoch, .. }
+            | Failover::Promoting { epoch, .. } => Some(*epoch),
+            Failover::Idle | Failover::Reconfiguring { .. } => None,
+        }
+    }
+
     /// An operator asked for it.
     pub fn is_forced(&self) -> bool {
         match self {

@@ -23,7 +23,8 @@ pub struct NewAddress {
 /// The end of our own failover: the promoted replica becomes the master.
 pub fn switch_to_promoted(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, promoted: ReplicaId) {
     let address = fleet.replicas[promoted].instance.address.clone();
-    announce_switch(fleet, cx, id, &address);
+    let old = fleet.masters[id].instance.address.clone();
+    announce_switch(fleet, cx, id, &old, &address);
     change_address(fleet, cx, id, address);
 }
 
@@ -31,26 +32,37 @@ pub fn switch_to_promoted(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, promoted
 pub fn adopt(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, new: NewAddress) {
     // A configuration is never newer than the epochs that were heard of.
     cx.observe_epoch(new.epoch);
+    let told = fleet.current_address(id).clone();
     let master = &mut fleet.masters[id];
     master.config_epoch = new.epoch;
-    let old = master.instance.address.clone();
-    if old.same_as(&new.address) {
-        // Our own failover may just have named the same address; its end will record it.
+    let mut old = master.instance.address.clone();
+    let promoted = matches!(master.failover, Failover::Reconfiguring { .. });
+    if old.same_as(&new.address) && !promoted {
+        // A failover of ours in an earlier epoch must not go on: its outcome would be older than what is in force.
+        if master.failover.epoch().is_some_and(|epoch| epoch < new.epoch) {
+            master.failover = Failover::Idle;
+            cx.touch_master(id);
+        }
         cx.ledger.record_master(id);
         return;
     }
+    if old.same_as(&new.address) {
+        // Differs: what we promoted ourselves is given up for the old master, if that is in force again. The reference goes on, and
+        // ends up with its own outcome under the epoch of the other.
+        old = told;
+    }
     fleet.announce(cx, Level::Warning, "+config-update-from", Entity::Peer(new.peer), "");
-    announce_switch(fleet, cx, id, &new.address);
+    announce_switch(fleet, cx, id, &old, &new.address);
     change_address(fleet, cx, id, new.address.clone());
     script_event::reconfigured(fleet, cx, id, "observer", &old, &new.address);
 }
 
 /// `+switch-master <name> <old ip> <old port> <new ip> <new port>`
-fn announce_switch(fleet: &Fleet, cx: &mut Cx, id: MasterId, new: &Address) {
+fn announce_switch(fleet: &Fleet, cx: &mut Cx, id: MasterId, old: &Address, new: &Address) {
     let names = cx.globals.announce_hostnames();
     let master = &fleet.masters[id];
     let place = |address: &Address| format!("{} {}", address.shown_host(names), address.port);
-    let payload = format!("{} {} {}", master.name, place(&master.instance.address), place(new));
+    let payload = format!("{} {} {}", master.name, place(old), place(new));
     let notice = Notice::new(Level::Warning, "+switch-master", payload);
     fleet.notify(cx, &notice, Some(master));
     cx.outbox.push(Action::Publish(notice));
@@ -85,7 +97,13 @@ fn change_address(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, address: Address
 }
 
 /// SENTINEL RESET: forgets replicas and peers, and every verdict (spec 3 §3.4.12). Not recorded: the file follows with the next change.
+///
+/// Differs: a promotion that was confirmed is brought to its end before. The reference goes back to the old address, and spreads it under
+/// the epoch under which the new one is known already.
 pub fn reset_master(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
+    if let Failover::Reconfiguring { promoted, .. } = fleet.masters[id].failover {
+        switch_to_promoted(fleet, cx, id, promoted);
+    }
     for peer in fleet.masters[id].peers.clone() {
         fleet.remove_peer(peer, cx);
     }
