@@ -9,7 +9,7 @@ use super::failover::Failover;
 use super::fleet::Fleet;
 use super::link::send;
 use super::notice::{Level, Notice};
-use super::peer::AskState;
+use super::peer::{AskState, Peer};
 use super::tag::{Ask, Entity};
 use crate::model::{Epoch, Instant, MasterId, PeerId, RunId};
 use crate::wire::Request;
@@ -20,10 +20,12 @@ use crate::wire::reply::MasterDownReply;
 pub struct Tally {
     /// Votes for us, our own included.
     pub ours: usize,
-    /// The most votes of any other candidate.
+    /// The most votes of any other candidate, in this epoch or in one that overtook it.
     pub best_other: usize,
-    /// Connected peers whose vote at this epoch we don't know yet.
+    /// Live peers whose vote at this epoch we don't know yet.
     pub unknown: usize,
+    /// Live voters, ourselves included.
+    pub reachable: usize,
 }
 
 /// Counts the votes of a master's peers, and our own if it is on disk, at `epoch` (spec 2 §8.2).
@@ -32,24 +34,28 @@ pub fn tally(fleet: &Fleet, cx: &Cx, id: MasterId, epoch: Epoch) -> Tally {
     let own = master.ballot.epoch == epoch
         && master.ballot.leader.as_ref() == Some(&cx.globals.my_id)
         && cx.outbox.is_durable(master.ballot.revision);
-    let mut others: Vec<(&RunId, usize)> = Vec::new();
-    let mut tally = Tally { ours: usize::from(own), best_other: 0, unknown: 0 };
+    let mut others: Vec<(&(RunId, Epoch), usize)> = Vec::new();
+    let mut tally = Tally { ours: usize::from(own), best_other: 0, unknown: 0, reachable: 1 };
     for peer in master.peers.iter().map(|id| &fleet.peers[*id]) {
+        let live = is_live(fleet, peer);
+        tally.reachable += usize::from(live);
         match &peer.ask.vote {
             Some((leader, at)) if *at == epoch && *leader == cx.globals.my_id => tally.ours += 1,
-            Some((leader, at)) if *at == epoch => match others.iter_mut().find(|(other, _)| *other == leader)
-            {
+            Some(vote) if vote.1 >= epoch => match others.iter_mut().find(|(other, _)| *other == vote) {
                 Some((_, votes)) => *votes += 1,
-                None => others.push((leader, 1)),
+                None => others.push((vote, 1)),
             },
-            // It gave its vote in a later epoch, or refused it in this one.
-            Some((_, at)) if *at > epoch => {}
+            // It refused its vote in this epoch.
             _ if peer.ask.answered == Some(epoch) => {}
-            _ => tally.unknown += usize::from(fleet.links[peer.instance.link].command.is_up()),
+            _ => tally.unknown += usize::from(live),
         }
     }
     tally.best_other = others.into_iter().map(|(_, votes)| votes).max().unwrap_or(0);
     tally
+}
+
+fn is_live(fleet: &Fleet, peer: &Peer) -> bool {
+    !peer.instance.s_down && fleet.links[peer.instance.link].command.is_up()
 }
 
 /// Our place among the live candidates for leading a failover of this master: the first acts at once, the others hold back a little.
@@ -58,11 +64,8 @@ pub fn rank(fleet: &Fleet, cx: &Cx, id: MasterId) -> usize {
     let master = &fleet.masters[id];
     let weight = |run_id: &RunId| (fnv1a(&[master.name.as_str(), run_id.as_str()]), run_id.clone());
     let mine = weight(&cx.globals.my_id);
-    let live = |id: &&PeerId| {
-        let peer = &fleet.peers[**id];
-        !peer.instance.s_down && fleet.links[peer.instance.link].command.is_up()
-    };
-    master.peers.iter().filter(live).filter(|peer| weight(fleet.peers[**peer].run_id()) < mine).count()
+    let live = master.peers.iter().map(|id| &fleet.peers[*id]).filter(|peer| is_live(fleet, peer));
+    live.filter(|peer| weight(peer.run_id()) < mine).count()
 }
 
 /// A stable hash: two builds of this program must agree about ranks.
@@ -164,7 +167,15 @@ fn ask_peer(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, peer_id: PeerId) -> Op
     let master = &fleet.masters[id];
     let candidacy = candidacy(fleet, cx, id);
     let peer = &mut fleet.peers[peer_id];
-    let expiry = expire(&mut peer.ask, now, period * 5);
+    let expiry = match expire(&mut peer.ask, now, period * 5) {
+        Expiry::Never => None,
+        Expiry::At(due) => Some(due),
+        Expiry::Now => {
+            // The objective verdict and the election rest on what was just forgotten.
+            cx.touch_master(id);
+            None
+        }
+    };
     if !master.instance.s_down || !fleet.links[peer.instance.link].command.is_up() {
         return expiry;
     }
@@ -199,18 +210,24 @@ fn ask_peer(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, peer_id: PeerId) -> Op
     expiry.into_iter().chain([now + period]).min()
 }
 
+enum Expiry {
+    Never,
+    At(Instant),
+    Now,
+}
+
 /// Forgets opinions that are too old to be trusted (spec 2 §7.3); when that will be.
-fn expire(ask: &mut AskState, now: Instant, age: std::time::Duration) -> Option<Instant> {
+fn expire(ask: &mut AskState, now: Instant, age: std::time::Duration) -> Expiry {
     if !ask.master_down && ask.vote.is_none() {
-        return None;
+        return Expiry::Never;
     }
     let due = ask.replied_at.unwrap_or(Instant::ZERO) + age;
     if due >= now {
-        return Some(due + std::time::Duration::from_nanos(1));
+        return Expiry::At(due + std::time::Duration::from_nanos(1));
     }
     ask.master_down = false;
     ask.vote = None;
-    None
+    Expiry::Now
 }
 
 /// The epoch for which we want votes now: while electing, from the moment our own vote is on disk.

@@ -97,7 +97,9 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     }
     let late = abort_when_late(fleet, cx, id, started_at)?;
     let hopeless = votes.ours + votes.unknown < needed && votes.best_other + votes.unknown < needed;
-    if !hopeless {
+    // Who has voted for another in a later epoch leaves the field to it, and a fresh epoch is of no use without enough voters.
+    let overtaken = fleet.masters[id].ballot.epoch > epoch;
+    if !hopeless || overtaken || votes.reachable < needed {
         return Some(late);
     }
     let retry = asked_at + pause;
