@@ -3,3 +3,4 @@
 mod failover;
 mod lab;
 mod stub;
+mod votes;

@@ -70,7 +70,7 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
         return None;
     };
     let report_deadline = since + REPORT_WAIT;
-    if now < report_deadline && awaits_reports(fleet, id, since) {
+    if now < report_deadline && awaits_reports(fleet, id, since, &refused) {
         return Some(report_deadline);
     }
     let eligible = eligible_replicas(fleet, cx, id);
@@ -86,14 +86,14 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     None
 }
 
-/// Some connected replica has not reported since it was asked for what the selection needs.
-fn awaits_reports(fleet: &Fleet, id: MasterId, since: Instant) -> bool {
-    let replicas = fleet.masters[id].replicas.iter().map(|id| &fleet.replicas[*id]);
+/// Some connected replica that may still be chosen has not reported since it was asked for what the selection needs.
+fn awaits_reports(fleet: &Fleet, id: MasterId, since: Instant, refused: &[ReplicaId]) -> bool {
+    let candidates = fleet.masters[id].replicas.iter().filter(|id| !refused.contains(id));
     let answers = |replica: &&Replica| {
         let connected = fleet.links[replica.instance.link].command.is_up();
         connected && !replica.instance.s_down && replica.info.asked_at.is_some()
     };
-    replicas.filter(answers).any(|replica| !replica.info.fresh_since(since))
+    candidates.map(|id| &fleet.replicas[*id]).filter(answers).any(|replica| !replica.info.fresh_since(since))
 }
 
 /// Nobody to promote: ask again for a while, then give up, saying why each replica lost.
