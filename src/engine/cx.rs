@@ -16,6 +16,9 @@ use super::tag::Entity;
 use super::wheel::Key;
 use crate::model::{Epoch, Instant, LinkId, MasterId, Now, Revision};
 
+/// How far ahead of ours an epoch may be: more elections than any fleet has held while we were away.
+const MAX_EPOCH_JUMP: u64 = 1 << 32;
+
 /// See the module.
 #[derive(Clone)]
 pub struct Cx {
@@ -104,6 +107,12 @@ impl Cx {
     /// The rules of this master, and of what belongs to it, are to be run again after the next attempt to save.
     pub fn await_save(&mut self, id: MasterId) {
         self.awaiting_save.insert(id);
+    }
+
+    /// False for an epoch that no fleet can have reached. Differs: the reference takes any number, negative ones included, and is then
+    /// left with it for good (spec 2 §7.4); without a next epoch there is no next failover.
+    pub fn plausible(&self, epoch: Epoch) -> bool {
+        epoch.0 <= self.globals.current_epoch.0.saturating_add(MAX_EPOCH_JUMP)
     }
 
     /// Raises the current epoch if `epoch` is higher. Returns the revision that holds it.

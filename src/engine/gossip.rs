@@ -17,6 +17,10 @@ pub fn on_hello(fleet: &mut Fleet, cx: &mut Cx, hello: &Hello) {
         return;
     }
     let Some(master) = fleet.find(hello.master_name.as_str()) else { return };
+    if !cx.plausible(hello.current_epoch.max(hello.config_epoch)) {
+        tracing::debug!("a hello of {} with an impossible epoch was dropped", hello.run_id);
+        return;
+    }
     let peer = match fleet.find_peer(master, &hello.run_id) {
         Some(peer) if is_at(fleet, peer, hello) => Some(peer),
         _ => introduce(fleet, cx, master, hello),

@@ -32,7 +32,7 @@ pub fn is_master_down(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, question: Q
     };
     election::on_asked(fleet, cx, master, question.asker.as_deref());
     let down = fleet.masters[master].instance.s_down && !cx.tilted;
-    let Some(candidate) = question.candidate else {
+    let Some(candidate) = question.candidate.filter(|_| cx.plausible(question.epoch)) else {
         return answer(cx, id, Answer::MasterDown(MasterDownReply { down, ..nothing }));
     };
     election::grant(fleet, cx, master, question.epoch, &candidate);
