@@ -123,7 +123,8 @@ fn learn_configuration(fleet: &mut Fleet, cx: &mut Cx, master: MasterId, peer: P
     let mut address = Address::new(hello.master_host.clone(), hello.master_port);
     // Differs: an address that we can't use changes nothing. The reference takes the epoch without the address, and from then on
     // spreads the old address under the new epoch (spec 2 §6.3).
-    if address.ip.is_none() && !cx.globals.settings.resolve_hostnames {
+    let usable = !address.host.is_empty() && cx.globals.settings.resolve_hostnames;
+    if address.ip.is_none() && !usable {
         cx.log(Level::Warning, format!("Failed to resolve hostname '{}'", hello.master_host));
         return;
     }

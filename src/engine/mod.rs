@@ -92,6 +92,9 @@ impl Engine {
         for master in settings.masters {
             let quorum = master.quorum;
             let id = engine.fleet.add_master(master, cx);
+            // A new id that was spread and then lost in a crash would be counted among the voters for ever.
+            engine.fleet.masters[id].config_revision = first_save;
+            cx.await_save(id);
             let event = (Level::Warning, "+monitor");
             engine.fleet.announce_behind(
                 cx,

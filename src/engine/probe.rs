@@ -158,7 +158,8 @@ fn compose(fleet: &Fleet, cx: &Cx, entity: Entity) -> Option<Hello> {
         host,
         port: globals.announced_port(),
         run_id: globals.my_id.clone(),
-        current_epoch: cx.durable_epoch(),
+        // A configuration was won, or heard of, in an epoch that is known to others already.
+        current_epoch: cx.durable_epoch().max(master.config_epoch),
         master_name: master.name.clone(),
         master_host: address.shown_host(globals.announce_hostnames()),
         master_port: address.port,
