@@ -10,7 +10,7 @@ use super::cx::Cx;
 use super::failover::Failover;
 use super::globals::{Credentials, Globals};
 use super::instance::{InfoState, Instance};
-use super::link::Link;
+use super::link::{self, Link};
 use super::master::{Ballot, Master};
 use super::notice::{Level, Notice};
 use super::peer::{AskState, Peer};
@@ -296,6 +296,10 @@ impl Fleet {
     pub fn reset_link(&mut self, id: LinkId, cx: &mut Cx) {
         for conn in self.links[id].close(id) {
             cx.outbox.push(Action::Disconnect(conn));
+        }
+        for owner in self.links[id].owners.clone() {
+            link::lose_questions(self, owner, "closed");
+            link::touch_with_master(self, cx, owner);
         }
         cx.touch_link(id);
     }

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::action::Action;
+use super::action::{Action, Target};
 use super::cx::Cx;
 use super::fleet::Fleet;
 use super::input::Endpoints;
@@ -16,6 +16,8 @@ use crate::wire::{PingReply, Request};
 
 /// The first wait between two connection attempts; doubles up to half the ping period.
 const FIRST_RETRY: Duration = Duration::from_millis(50);
+/// A connection that held for this long is replaced without a wait when it is lost.
+const HELD: Duration = Duration::from_millis(1_000);
 /// Unanswered requests per owner above which nothing periodic is sent (spec 2 §1.8).
 const MAX_PENDING: u64 = 100;
 
@@ -42,10 +44,6 @@ pub struct Link {
     pub heard_at: Instant,
     /// Our address on the command connection.
     pub local_ip: Option<IpAddr>,
-    /// The last attempt to connect either of the pair.
-    pub attempted_at: Option<Instant>,
-    /// How long to wait after it.
-    pub retry_after: Duration,
     /// The wheel entry.
     pub timer: Timer,
 }
@@ -55,6 +53,9 @@ pub struct Link {
 pub struct Conn {
     attempt: u32,
     state: ConnState,
+    attempted_at: Option<Instant>,
+    /// How long to wait after the last attempt; `None`: the first wait.
+    retry_after: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,6 +80,11 @@ impl Conn {
         self.state == ConnState::Down
     }
 
+    /// When a lost connection may be tried again.
+    fn retry_at(&self, now: Instant) -> Instant {
+        self.attempted_at.map_or(now, |attempted| attempted + self.retry_after.unwrap_or(FIRST_RETRY))
+    }
+
     fn started_at(&self) -> Option<Instant> {
         match self.state {
             ConnState::Down => None,
@@ -101,8 +107,6 @@ impl Link {
             pong_at: now,
             heard_at: now,
             local_ip: None,
-            attempted_at: None,
-            retry_after: FIRST_RETRY,
             timer: Timer::default(),
         }
     }
@@ -135,9 +139,8 @@ impl Link {
                 conn.state = ConnState::Down;
                 closed.push(ConnId { link: id, kind, attempt: conn.attempt });
             }
+            (conn.attempted_at, conn.retry_after) = (None, None);
         }
-        self.attempted_at = None;
-        self.retry_after = FIRST_RETRY;
         closed
     }
 
@@ -175,6 +178,17 @@ pub fn send(fleet: &mut Fleet, cx: &mut Cx, entity: Entity, ask: Ask, request: R
     fleet.links[id].pending += 1;
     cx.outbox.push(Action::Send(conn, Tag { entity, ask }, request, renamed));
     true
+}
+
+/// One request less is unanswered. If periodic requests were held back until now, they go on.
+pub fn on_answered(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) {
+    let link = &mut fleet.links[id];
+    let held_back = !link.accepts_periodic();
+    link.pending = link.pending.saturating_sub(1);
+    if held_back && link.accepts_periodic() {
+        link.owners.iter().for_each(|owner| cx.touch(*owner));
+        cx.touch_link(id);
+    }
 }
 
 /// A connection is established: say who we are, then ask what we are here for.
@@ -257,10 +271,11 @@ pub fn on_disconnected(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, cause: &str) 
     let now = cx.mono();
     let link = &mut fleet.links[id.link];
     let Some(conn) = link.conn_mut(id.kind) else { return };
-    let was_up = conn.is_up();
+    // A server that accepts and closes again (a subscription not allowed, too many clients) is not to be stormed.
+    let held = matches!(conn.state, ConnState::Up { since } if now.since(since) >= HELD);
     conn.state = ConnState::Down;
-    if was_up {
-        link.retry_after = FIRST_RETRY;
+    if held {
+        conn.retry_after = None;
     }
     tracing::trace!(target: "sentineld::link", "connection {id:?} lost: {cause}");
     // The clock of SDOWN starts with the loss, not with the next PING that would have been due.
@@ -277,7 +292,7 @@ pub fn on_disconnected(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, cause: &str) 
 }
 
 /// What was asked on a lost connection will not be answered.
-fn lose_questions(fleet: &mut Fleet, owner: Entity, cause: &str) {
+pub fn lose_questions(fleet: &mut Fleet, owner: Entity, cause: &str) {
     if let Some(info) = fleet.info_mut(owner) {
         info.asked_at = None;
     }
@@ -288,7 +303,8 @@ fn lose_questions(fleet: &mut Fleet, owner: Entity, cause: &str) {
     }
 }
 
-fn touch_with_master(fleet: &Fleet, cx: &mut Cx, owner: Entity) {
+/// Has an instance looked at again, and the master it belongs to.
+pub fn touch_with_master(fleet: &Fleet, cx: &mut Cx, owner: Entity) {
     cx.touch(owner);
     if let Some(master) = fleet.master_of(owner) {
         cx.touch_master(master);
@@ -304,7 +320,6 @@ pub fn on_ping_reply(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, reply: &PingRep
     let was_silent = alive && link.active_ping_at.take().is_some();
     if alive {
         link.available_at = now;
-        link.retry_after = FIRST_RETRY;
     }
     let mut news = was_silent;
     for owner in link.owners.clone() {
@@ -341,14 +356,11 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) -> Option<Instant> {
         drop_silent(fleet, cx, id, down_after).into_iter().for_each(&mut at);
     }
     let now = cx.mono();
-    let retry_cap = cx.globals.tunables.ping_period / 2;
-    let link = &mut fleet.links[id];
-    if link.disconnected() {
-        let due = link.attempted_at.map_or(now, |attempted| attempted + link.retry_after);
+    for kind in [ConnKind::Command, ConnKind::PubSub] {
+        let Some(conn) = fleet.links[id].conn_mut(kind).filter(|conn| conn.is_down()) else { continue };
+        let due = conn.retry_at(now);
         if due <= now {
-            link.retry_after = (link.retry_after * 2).min(retry_cap.max(FIRST_RETRY));
-            link.attempted_at = Some(now);
-            connect(link, cx, id, &target);
+            connect(fleet, cx, id, kind, &target);
         } else {
             at(due);
         }
@@ -368,39 +380,38 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) -> Option<Instant> {
     wake
 }
 
-fn connect(link: &mut Link, cx: &mut Cx, id: LinkId, target: &super::action::Target) {
+fn connect(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, kind: ConnKind, target: &Target) {
     let now = cx.mono();
-    for kind in [ConnKind::Command, ConnKind::PubSub] {
-        let Some(conn) = link.conn_mut(kind) else { continue };
-        if !conn.is_down() {
-            continue;
-        }
-        conn.attempt = conn.attempt.wrapping_add(1);
-        conn.state = ConnState::Connecting { since: now };
-        let attempt = conn.attempt;
-        if kind == ConnKind::Command {
-            link.pending = 0;
-            // Spec 2 §3.5: an older unanswered PING keeps its time, so flapping never extends the clock.
-            link.active_ping_at.get_or_insert(now);
-        }
-        cx.outbox.push(Action::Connect(ConnId { link: id, kind, attempt }, target.clone()));
+    let cap = (cx.globals.tunables.ping_period / 2).max(FIRST_RETRY);
+    let link = &mut fleet.links[id];
+    let Some(conn) = link.conn_mut(kind) else { return };
+    conn.retry_after = Some(conn.retry_after.map_or(FIRST_RETRY, |wait| (wait * 2).min(cap)));
+    conn.attempted_at = Some(now);
+    conn.attempt = conn.attempt.wrapping_add(1);
+    conn.state = ConnState::Connecting { since: now };
+    let attempt = conn.attempt;
+    if kind == ConnKind::Command {
+        link.pending = 0;
+        // Spec 2 §3.5: an older unanswered PING keeps its time, so flapping never extends the clock.
+        await_life(fleet, cx, id);
+    }
+    cx.outbox.push(Action::Connect(ConnId { link: id, kind, attempt }, target.clone()));
+}
+
+/// Starts the clock of SDOWN if it does not run. Each owner's own down-after counts from here: its timer has to be armed.
+fn await_life(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) {
+    let link = &mut fleet.links[id];
+    if link.active_ping_at.is_none() {
+        link.active_ping_at = Some(cx.mono());
+        link.owners.iter().for_each(|owner| cx.touch(*owner));
     }
 }
 
 fn ping(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) {
     let Some(owner) = fleet.links[id].owners.first().copied() else { return };
     if send(fleet, cx, owner, Ask::Ping, Request::Ping) {
-        let now = cx.mono();
-        let link = &mut fleet.links[id];
-        link.ping_sent_at = Some(now);
-        let first = link.active_ping_at.is_none();
-        link.active_ping_at.get_or_insert(now);
-        if first {
-            // Each owner's own down-after counts from this PING: its timer has to be armed.
-            for owner in link.owners.clone() {
-                cx.touch(owner);
-            }
-        }
+        fleet.links[id].ping_sent_at = Some(cx.mono());
+        await_life(fleet, cx, id);
     }
 }
 

@@ -234,8 +234,7 @@ impl Engine {
 /// Sorts a reply to what it answers.
 fn on_reply(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, tag: Tag, reply: Reply) {
     if id.kind == ConnKind::Command {
-        let link = &mut fleet.links[id.link];
-        link.pending = link.pending.saturating_sub(1);
+        link::on_answered(fleet, cx, id.link);
     }
     match (tag.ask, reply) {
         (Ask::Ping, Reply::Ping(pong)) => link::on_ping_reply(fleet, cx, id.link, &pong),

@@ -89,7 +89,7 @@ fn info_step(fleet: &mut Fleet, cx: &mut Cx, entity: Entity, period: Duration) -
         return Some(due);
     }
     ask_info(fleet, cx, entity);
-    Some(now + period.max(REPEAT))
+    Some(scheduled.max(now + REPEAT))
 }
 
 fn info_period(fleet: &Fleet, cx: &Cx, id: ReplicaId) -> Duration {

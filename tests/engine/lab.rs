@@ -9,7 +9,7 @@ use sentineld::conf::{KnownPeer, MasterSettings, Patch, SentinelSettings, Settin
 use sentineld::engine::{Action, ConnId, ConnKind, Endpoints, Engine, Input, Tag};
 use sentineld::model::{ClientId, CommandId, Epoch, Instant, MasterName, Now, Revision, RunId, WallTime};
 use sentineld::wire::reply::MasterDownReply;
-use sentineld::wire::{Answer, Command, Hello, Request, SentinelCommand};
+use sentineld::wire::{Answer, Command, Hello, Reply, Request, SentinelCommand};
 
 use crate::stub::{Stub, master_info, peer_id, replica_info};
 
@@ -46,6 +46,10 @@ pub struct Lab {
     pub scripts_before_crash: Vec<String>,
     pub addresses: BTreeMap<String, Option<(String, u16)>>,
     pub connects: Vec<(u64, u16, ConnKind)>,
+    /// What mute stand-ins were asked, with the answers they owe.
+    pub unanswered: Vec<(ConnId, Tag, Reply)>,
+    /// Every request with the name it was sent by.
+    pub renames: Vec<(u16, Request, Option<String>)>,
     conns: BTreeMap<ConnId, u16>,
     inbox: Vec<Input>,
     asked: u64,
@@ -107,6 +111,8 @@ impl Lab {
             scripts_before_crash: Vec::new(),
             addresses: BTreeMap::new(),
             connects: Vec::new(),
+            unanswered: Vec::new(),
+            renames: Vec::new(),
             conns: BTreeMap::new(),
             inbox: Vec::new(),
             asked: 0,
@@ -330,7 +336,11 @@ impl Lab {
             Action::Disconnect(conn) => {
                 self.conns.remove(&conn);
             }
-            Action::Send(conn, tag, request, _) => self.serve(conn, tag, request),
+            Action::Send(conn, tag, request, name) => {
+                let port = self.conns.get(&conn).copied().unwrap_or_default();
+                self.renames.push((port, request.clone(), name.map(|name| name.to_string())));
+                self.serve(conn, tag, request);
+            }
             Action::Answer(id, answer) => {
                 let known = self.answers.insert(id.seq, answer);
                 assert!(known.is_none(), "command {} was answered twice", id.seq);
@@ -377,7 +387,11 @@ impl Lab {
     fn serve(&mut self, conn: ConnId, tag: Tag, request: Request) {
         let Some(port) = self.conns.get(&conn).copied() else { return };
         self.sent.push((self.now, port, request.clone()));
-        let Some(stub) = self.stubs.get_mut(&port).filter(|stub| !stub.mute) else { return };
+        let Some(stub) = self.stubs.get_mut(&port) else { return };
+        if stub.mute {
+            let reply = stub.clone().reply(port, request);
+            return self.unanswered.push((conn, tag, reply));
+        }
         let reply = stub.reply(port, request);
         self.inbox.push(Input::Reply(conn, tag, reply));
     }

@@ -3,5 +3,6 @@
 mod failover;
 mod gossip;
 mod lab;
+mod links;
 mod stub;
 mod votes;

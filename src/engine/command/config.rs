@@ -113,11 +113,13 @@ fn first_error(pairs: &[(String, Vec<u8>)]) -> Option<ErrorReply> {
 }
 
 /// `DEBUG [param value …]`: applied left to right, never saved.
-pub fn debug(cx: &mut Cx, id: CommandId, words: &[Vec<u8>]) {
+pub fn debug(fleet: &Fleet, cx: &mut Cx, id: CommandId, words: &[Vec<u8>]) {
     if words.is_empty() {
         let values = table(&mut cx.globals.tunables.clone()).map(|(name, period)| (name, millis(*period)));
         return answer(cx, id, Answer::DebugValues(values.to_vec()));
     }
+    // A shorter period may be over already.
+    fleet.touch_all(cx);
     for pair in words.chunks(2) {
         let option = String::from_utf8_lossy(&pair[0]).into_owned();
         let slot =

@@ -72,7 +72,7 @@ fn on_sentinel(
         C::Set { name, words } => set::set(fleet, cx, id, &name, &words, runnable),
         C::ConfigGet(patterns) => config::get(cx, id, &patterns),
         C::ConfigSet(pairs) => config::set(fleet, cx, id, pairs),
-        C::Debug(words) => config::debug(cx, id, &words),
+        C::Debug(words) => config::debug(fleet, cx, id, &words),
         query => {
             let reply = query::answer(fleet, cx, query);
             answer(cx, id, reply);
