@@ -70,27 +70,29 @@ pub fn monitor(fleet: &mut Fleet, cx: &mut Cx, pending: &mut Pending, words: Mon
         return refuse(cx, words.id, ErrorReply::QuorumTooSmall);
     }
     match words.host.parse::<IpAddr>() {
-        Ok(_) => add(fleet, cx, words),
+        Ok(ip) => add(fleet, cx, words, ip),
         Err(_) if cx.globals.settings.resolve_hostnames => {
             cx.outbox.push(Action::Resolve(words.host.clone()));
             pending.monitors.push(words);
         }
-        Err(_) => refuse_host(cx, &words),
+        Err(_) => {
+            cx.log(Level::Warning, format!("Failed to resolve hostname '{}'", words.host));
+            refuse(cx, words.id, ErrorReply::InvalidHost);
+        }
     }
 }
 
 /// A name was resolved, or could not be: whoever waited goes on, and addresses learn their IP.
 pub fn on_resolved(fleet: &mut Fleet, cx: &mut Cx, pending: &mut Pending, host: &str, ip: Option<IpAddr>) {
-    let (due, waiting) =
-        std::mem::take(&mut pending.monitors).into_iter().partition(|words: &Monitor| words.host == host);
+    let (due, waiting): (Vec<_>, _) =
+        std::mem::take(&mut pending.monitors).into_iter().partition(|words| words.host == host);
     pending.monitors = waiting;
-    for words in due {
-        if ip.is_some() { add(fleet, cx, words) } else { refuse_host(cx, &words) }
-    }
     let Some(ip) = ip else {
         cx.log(Level::Warning, format!("Failed to resolve hostname '{host}'"));
+        due.into_iter().for_each(|words: Monitor| refuse(cx, words.id, ErrorReply::InvalidHost));
         return;
     };
+    due.into_iter().for_each(|words| add(fleet, cx, words, ip));
     let masters = fleet.masters.iter().map(|(id, _)| Entity::Master(id));
     let replicas = fleet.replicas.iter().map(|(id, _)| Entity::Replica(id));
     let peers = fleet.peers.iter().map(|(id, _)| Entity::Peer(id));
@@ -107,7 +109,7 @@ pub fn on_resolved(fleet: &mut Fleet, cx: &mut Cx, pending: &mut Pending, host: 
     }
 }
 
-fn add(fleet: &mut Fleet, cx: &mut Cx, words: Monitor) {
+fn add(fleet: &mut Fleet, cx: &mut Cx, words: Monitor, ip: IpAddr) {
     let Ok(port) = u16::try_from(words.port) else {
         return refuse(cx, words.id, ErrorReply::InvalidPortNumber);
     };
@@ -120,15 +122,12 @@ fn add(fleet: &mut Fleet, cx: &mut Cx, words: Monitor) {
     settings.down_after = cx.globals.tunables.default_down_after;
     settings.failover_timeout = cx.globals.tunables.default_failover_timeout;
     let master = fleet.add_master(settings, cx);
+    fleet.masters[master].instance.address.ip = Some(ip);
+    fleet.publish_address(master, cx);
     let revision = cx.ledger.record_master(master);
     answer_when_saved(cx, words.id, revision);
     let event = (Level::Warning, "+monitor");
     fleet.announce_behind(cx, revision, event, Entity::Master(master), &format!(" quorum {quorum}"));
-}
-
-fn refuse_host(cx: &mut Cx, words: &Monitor) {
-    cx.log(Level::Warning, format!("Failed to resolve hostname '{}'", words.host));
-    refuse(cx, words.id, ErrorReply::InvalidHost);
 }
 
 /// `SENTINEL REMOVE name`

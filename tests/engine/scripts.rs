@@ -1,0 +1,133 @@
+//! The queue of scripts: what is run, at most how many, how often again (spec 2 §10).
+
+use sentineld::engine::{Input, ScriptExit};
+use sentineld::model::ScriptId;
+use sentineld::wire::{Answer, SentinelCommand};
+
+use crate::lab::{Lab, MASTER, lab_with};
+
+const EXIT: fn(i32, i32) -> ScriptExit = |code, signal| ScriptExit { code, signal };
+
+fn noisy() -> Lab {
+    lab_with(1, 0, |settings| {
+        settings.masters[0].notification_script = Some("/notify".into());
+        settings.sentinel.deny_scripts_reconfig = false;
+    })
+}
+
+/// One warning-level event.
+fn event(lab: &mut Lab) {
+    let words = vec![b"quorum".to_vec(), b"1".to_vec()];
+    lab.ask(SentinelCommand::Set { name: MASTER.into(), words });
+}
+
+fn queue(lab: &mut Lab) -> Vec<(bool, u32)> {
+    match lab.ask(SentinelCommand::PendingScripts) {
+        Answer::PendingScripts(jobs) => {
+            jobs.iter().map(|job| (job.running.is_some(), job.attempts)).collect()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn end(lab: &mut Lab, id: ScriptId, exit: ScriptExit) {
+    lab.feed(Input::ScriptExited(id, exit));
+}
+
+/// Ends whatever runs already (the event of the start).
+fn quiet() -> Lab {
+    let mut lab = noisy();
+    for (id, _) in std::mem::take(&mut lab.scripts) {
+        end(&mut lab, id, EXIT(0, 0));
+    }
+    assert!(queue(&mut lab).is_empty());
+    lab.mark();
+    lab
+}
+
+#[test]
+fn warnings_are_told_to_the_script_and_lesser_events_are_not() {
+    let mut lab = quiet();
+    event(&mut lab);
+    let argv = ["/notify", "+set", "master mymaster 127.0.0.1 6000 quorum 1"];
+    assert_eq!(lab.scripts[0].1, argv);
+    assert_eq!(queue(&mut lab), [(true, 1)]);
+    lab.hello(1, 0, 6000, 0);
+    assert_eq!(lab.scripts.len(), 1, "+sentinel is no warning");
+}
+
+#[test]
+fn sixteen_run_and_256_wait_at_most() {
+    let mut lab = quiet();
+    for _ in 0..300 {
+        event(&mut lab);
+    }
+    assert_eq!(lab.scripts.len(), 16);
+    assert_eq!(queue(&mut lab).len(), 256);
+    let first = lab.scripts[0].0;
+    end(&mut lab, first, EXIT(0, 0));
+    assert_eq!(lab.scripts.len(), 17, "the next takes its place at once");
+}
+
+#[test]
+fn a_script_that_asks_for_it_is_tried_ten_times_at_growing_distance() {
+    for exit in [EXIT(1, 0), EXIT(0, 15)] {
+        let mut lab = quiet();
+        event(&mut lab);
+        let id = lab.scripts[0].0;
+        let mut delay = 30_000;
+        for attempt in 1..10 {
+            lab.feed(Input::ScriptStarted(id, Some(77)));
+            end(&mut lab, id, exit);
+            assert_eq!(queue(&mut lab), [(false, attempt)]);
+            lab.run(delay - 1);
+            assert_eq!(lab.scripts.len(), attempt as usize, "not before its time");
+            lab.run(2);
+            assert_eq!(lab.scripts.len(), attempt as usize + 1);
+            delay *= 2;
+        }
+        end(&mut lab, id, exit);
+        assert!(queue(&mut lab).is_empty());
+        let expected = format!("-script-error /notify {} {}", exit.signal, exit.code);
+        assert_eq!(lab.seen().last(), Some(&expected.as_str()));
+    }
+}
+
+#[test]
+fn other_failures_are_final() {
+    let mut lab = quiet();
+    event(&mut lab);
+    let id = lab.scripts[0].0;
+    end(&mut lab, id, EXIT(3, 0));
+    assert!(queue(&mut lab).is_empty());
+    assert_eq!(lab.count("-script-error /notify 0 3"), 1);
+    end(&mut lab, id, EXIT(3, 0));
+    assert_eq!(lab.count("-script-error"), 1, "a late fact about a job that is gone");
+}
+
+#[test]
+fn a_script_that_can_not_be_started_is_tried_again_soon_and_for_ever() {
+    let mut lab = quiet();
+    event(&mut lab);
+    let id = lab.scripts[0].0;
+    for _ in 0..30 {
+        lab.feed(Input::ScriptStarted(id, None));
+        assert_eq!(queue(&mut lab), [(false, 0)]);
+        lab.run(101);
+    }
+    assert_eq!(lab.count("-script-error /notify 99 0"), 30);
+}
+
+#[test]
+fn a_script_that_runs_too_long_is_killed() {
+    let mut lab = quiet();
+    event(&mut lab);
+    let id = lab.scripts[0].0;
+    lab.feed(Input::ScriptStarted(id, Some(77)));
+    lab.run(60_000);
+    assert!(lab.killed_scripts.is_empty());
+    lab.run(2);
+    assert_eq!((lab.killed_scripts.len(), lab.count("-script-timeout /notify 77")), (1, 1));
+    end(&mut lab, id, EXIT(0, 9));
+    assert_eq!(queue(&mut lab), [(false, 1)], "killed by a signal: once more");
+}
