@@ -5,6 +5,7 @@ use super::failover::{self, NewAddress};
 use super::fleet::Fleet;
 use super::health;
 use super::notice::Level;
+use super::repair;
 use super::tag::Entity;
 use crate::model::{Address, MasterId, PeerId};
 use crate::wire::Hello;
@@ -111,10 +112,15 @@ fn learn_configuration(fleet: &mut Fleet, cx: &mut Cx, master: MasterId, peer: P
         *epoch == hello.config_epoch && address.port == hello.master_port && address.host == hello.master_host
     });
     match &mut state.confirmed {
-        Some((_, _, at)) if unchanged => *at = now,
+        Some((_, _, at)) if unchanged => {
+            if now.since(std::mem::replace(at, now)) > repair::CONFIRMED_FOR {
+                cx.touch_master(master);
+            }
+        }
         confirmed => {
             let address = Address::new(hello.master_host.clone(), hello.master_port);
             *confirmed = Some((hello.config_epoch, address, now));
+            cx.touch_master(master);
         }
     }
     if hello.config_epoch <= fleet.masters[master].config_epoch {

@@ -92,9 +92,6 @@ impl Engine {
         for master in settings.masters {
             let quorum = master.quorum;
             let id = engine.fleet.add_master(master, cx);
-            // A new id that was spread and then lost in a crash would be counted among the voters for ever.
-            engine.fleet.masters[id].config_revision = first_save;
-            cx.await_save(id);
             let event = (Level::Warning, "+monitor");
             engine.fleet.announce_behind(
                 cx,
@@ -222,6 +219,7 @@ impl Engine {
                     health::odown_step(fleet, cx, id);
                     dues.push(failover::step(fleet, cx, id));
                     dues.push(election::ask_step(fleet, cx, id));
+                    repair::touch_returned(fleet, cx, id);
                 }
                 Entity::Replica(id) => dues.push(repair::step(fleet, cx, id)),
                 Entity::Peer(_) => {}

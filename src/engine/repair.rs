@@ -22,7 +22,7 @@ const INTERVAL: Duration = Duration::from_millis(2_000);
 /// Between one Sentinel's demotion of a returned master and the next one's, so that not all of them do the same at once.
 const HOLD_BACK: Duration = Duration::from_millis(150);
 /// A hello older than this confirms nothing.
-const CONFIRMED_FOR: Duration = Duration::from_secs(10);
+pub const CONFIRMED_FOR: Duration = Duration::from_secs(10);
 
 /// A replica reports to be a master, and no promotion of it is under way.
 pub fn on_role_master(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId) {
@@ -60,6 +60,16 @@ pub fn on_role_replica(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId) {
     }
 }
 
+/// Whose turn it is, and whether a majority confirms our configuration, are facts of the peers: a returned master depends on them.
+pub fn touch_returned(fleet: &Fleet, cx: &mut Cx, id: MasterId) {
+    for id in &fleet.masters[id].replicas {
+        let replica = &fleet.replicas[*id];
+        if replica.former_master && replica.info.role == Role::Master {
+            cx.touch(Entity::Replica(*id));
+        }
+    }
+}
+
 /// Looks again at a returned master when it is our turn; when that is.
 pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId) -> Option<Instant> {
     let replica = &fleet.replicas[id];
@@ -68,13 +78,15 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId) -> Option<Instant> {
     if !waiting || !known_stale(fleet, cx, id) {
         return None;
     }
-    let due = demotion_due(fleet, cx, id);
+    let again = replica.repaired_at.map_or(Instant::ZERO, |at| at + INTERVAL);
+    let due = demotion_due(fleet, cx, id).max(again);
     if due > cx.mono() {
         return Some(due);
     }
-    // Its last report is older than our turn: somebody else may have demoted it meanwhile.
-    let current = replica.info.fresh_since(due);
-    if !current && fleet.links[replica.instance.link].command.is_up() {
+    if replica.info.fresh_since(due) {
+        on_role_master(fleet, cx, id);
+    } else if fleet.links[replica.instance.link].command.is_up() {
+        // Its last report is older than our turn: somebody else may have demoted it meanwhile.
         super::probe::ask_info(fleet, cx, Entity::Replica(id));
     }
     None

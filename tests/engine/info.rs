@@ -184,6 +184,18 @@ fn the_old_master_is_demoted_at_once_if_a_majority_confirmed_the_new_one() {
 }
 
 #[test]
+fn a_confirmation_that_comes_after_the_return_counts_at_once() {
+    let mut lab = failed_over(2);
+    lab.stub(6000).up = true;
+    lab.stub(6000).info = Some(master_info(6000, &[]));
+    lab.run(1_600);
+    lab.mark();
+    let confirmed = lab.now / 1_000_000;
+    lab.hello(1, 1, 6001, 1);
+    assert_eq!(lab.until("+convert-to-slave slave 127.0.0.1:6000", 1_000), confirmed);
+}
+
+#[test]
 fn who_was_seen_as_a_replica_may_have_been_promoted_by_somebody() {
     let mut lab = failed_over(2);
     lab.hello(1, 1, 6001, 1);
