@@ -28,14 +28,18 @@ impl Oracle {
         assert_eq!(first, leader, "node {node} voted twice in epoch {epoch}");
     }
 
-    /// A hello leaves `node`.
-    pub fn hello(&mut self, node: usize, hello: &sentineld::wire::Hello) {
+    /// A hello leaves `node`, whose disk knows `durable`. A configuration, and its epoch with it, is also spread while the disk fails.
+    pub fn hello(&mut self, node: usize, hello: &sentineld::wire::Hello, durable: Epoch) {
         let key = (hello.master_name.to_string(), hello.config_epoch);
         let known = *self.configurations.entry(key).or_insert(hello.master_port);
         assert_eq!(known, hello.master_port, "epoch {} names two addresses", hello.config_epoch);
         let highest = self.epochs.entry(node).or_default();
         assert!(hello.current_epoch >= *highest, "the epoch of node {node} went back");
-        *highest = hello.current_epoch;
+        assert!(
+            hello.current_epoch <= durable.max(hello.config_epoch),
+            "node {node} told of an epoch that it may lose"
+        );
+        *highest = hello.current_epoch.min(durable);
     }
 
     /// `node` promotes a replica as the leader of `epoch`.

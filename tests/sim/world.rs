@@ -6,18 +6,19 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use sentineld::conf::{KnownPeer, MasterSettings, Patch, SentinelSettings, Settings};
+use sentineld::conf::{MasterSettings, Patch, Settings};
 use sentineld::engine::{Action, ConnId, Endpoints, Engine, Input, Tag, Target};
-use sentineld::model::{ClientId, CommandId, Epoch, Instant, MasterName, Now, Revision, RunId, WallTime};
-use sentineld::wire::{Answer, Command, Reply, Request, SentinelCommand};
+use sentineld::model::{ClientId, CommandId, Instant, MasterName, Now, Revision, WallTime};
+use sentineld::wire::{Command, Request, SentinelCommand};
 
+use crate::node::{node_port, settings};
 use crate::oracle::Oracle;
 use crate::redis::{Client, Role, Server};
 
 pub const MASTER: &str = "mymaster";
 pub const MILLI: u64 = 1_000_000;
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-const FIRST_NODE_PORT: u16 = 5000;
+pub const FIRST_NODE_PORT: u16 = 5000;
 
 /// A fact on its way.
 enum Event {
@@ -37,11 +38,14 @@ pub struct Node {
     pub engine: Option<Engine>,
     pub disk: Settings,
     pub disk_full: bool,
+    /// How wrong its wall clock is, in milliseconds.
+    pub wall_shift: i64,
+    unsaved: Vec<Patch>,
     disk_busy_until: u64,
     incarnation: u32,
     connections: BTreeMap<ConnId, u16>,
-    questions: BTreeMap<u64, (Client, Tag)>,
-    asked: u64,
+    pub(crate) questions: BTreeMap<u64, (Client, Tag)>,
+    pub(crate) asked: u64,
     wakes_at: Option<Instant>,
 }
 
@@ -87,6 +91,8 @@ impl World {
                 engine: None,
                 disk: settings(node, master),
                 disk_full: false,
+                wall_shift: 0,
+                unsaved: Vec::new(),
                 disk_busy_until: 0,
                 incarnation: 0,
                 connections: BTreeMap::new(),
@@ -105,9 +111,10 @@ impl World {
         let state = &mut self.nodes[node];
         state.incarnation += 1;
         state.connections.clear();
+        state.unsaved.clear();
         state.questions.clear();
         state.wakes_at = None;
-        state.engine = Some(Engine::new(state.disk.clone(), seed, now(self.now)));
+        state.engine = Some(Engine::new(state.disk.clone(), seed, now(self.now, state.wall_shift)));
         self.drain(node);
     }
 
@@ -142,6 +149,14 @@ impl World {
         let server = self.servers.get_mut(&port).expect("a known port");
         server.alive = true;
         server.run_id = run_id;
+    }
+
+    /// Breaks the connections of a node to a server.
+    pub fn cut_links(&mut self, node: usize, port: u16) {
+        let server = self.servers.get_mut(&port).expect("a known port");
+        let clients: Vec<Client> = server.clients.iter().copied().filter(|client| client.0 == node).collect();
+        clients.iter().for_each(|client| server.forget(*client));
+        self.disconnect(clients);
     }
 
     pub fn pause_server(&mut self, port: u16) {
@@ -222,18 +237,33 @@ impl World {
             Event::Saved(node, incarnation, revision, patch)
                 if self.nodes[node].incarnation == incarnation =>
             {
-                let full = self.nodes[node].disk_full;
-                if !full && self.nodes[node].engine.is_some() {
-                    self.nodes[node].disk.apply(&patch);
-                }
-                let result = if full { Err("No space left on device".to_owned()) } else { Ok(()) };
-                self.turn(node, Some(Input::Persisted(revision, result)));
+                self.saved(node, revision, patch);
             }
             Event::Serve(port, client, tag, request) => self.serve(port, client, tag, request),
             Event::Ask(node, client, tag, request) => self.ask(node, client, tag, request),
             Event::Feed(..) | Event::Wake(..) | Event::Saved(..) => {}
         }
         true
+    }
+
+    /// An attempt to write is over. One that failed is repeated, like the store does, until it succeeds.
+    fn saved(&mut self, node: usize, revision: Revision, patch: Patch) {
+        let state = &mut self.nodes[node];
+        if state.engine.is_none() {
+            return;
+        }
+        state.unsaved.push(patch);
+        let full = state.disk_full;
+        if full {
+            let again = Event::Saved(node, state.incarnation, revision, Patch::default());
+            self.later(1_000 * MILLI, again);
+        } else {
+            for patch in std::mem::take(&mut state.unsaved) {
+                state.disk.apply(&patch);
+            }
+        }
+        let result = if full { Err("No space left on device".to_owned()) } else { Ok(()) };
+        self.turn(node, Some(Input::Persisted(revision, result)));
     }
 
     fn later(&mut self, delay: u64, event: Event) {
@@ -248,15 +278,15 @@ impl World {
         50_000 + (a.wrapping_mul(31).wrapping_add(b).wrapping_mul(2_654_435_761) % 100_000)
     }
 
-    fn feed(&mut self, node: usize, input: Input) {
+    pub fn feed(&mut self, node: usize, input: Input) {
         let delay = self.latency(node as u64, 7);
         let incarnation = self.nodes[node].incarnation;
         self.later(delay, Event::Feed(node, incarnation, input));
     }
 
-    fn turn(&mut self, node: usize, input: Option<Input>) {
+    pub fn turn(&mut self, node: usize, input: Option<Input>) {
+        let now = now(self.now, self.nodes[node].wall_shift);
         let Some(engine) = &mut self.nodes[node].engine else { return };
-        let now = now(self.now);
         if let Some(input) = input {
             engine.handle(now, input);
         }
@@ -279,7 +309,7 @@ impl World {
             assert!(unsettled.is_empty(), "node {node} was not settled: {unsettled:?}\n{}", self.history());
         }
         let Some(engine) = &self.nodes[node].engine else { return };
-        let due = engine.next_deadline().map(|due| due.max(now(self.now).mono));
+        let due = engine.next_deadline().map(|due| due.max(Instant::from_nanos(self.now)));
         for action in actions {
             self.act(node, action);
         }
@@ -340,7 +370,10 @@ impl World {
     fn send(&mut self, node: usize, conn: ConnId, tag: Tag, request: Request) {
         let Some(port) = self.nodes[node].connections.get(&conn).copied() else { return };
         match &request {
-            Request::Publish(hello) => self.oracle.hello(node, hello),
+            Request::Publish(hello) => {
+                let durable = self.nodes[node].disk.sentinel.current_epoch;
+                self.oracle.hello(node, hello, durable);
+            }
             Request::ReplicaOf(None) => {
                 let epoch = self.nodes[node].disk.sentinel.current_epoch;
                 self.oracle.promotion(node, MASTER, epoch);
@@ -406,80 +439,9 @@ impl World {
             self.feed(node, Input::Disconnected(conn, "reset by peer".into()));
         }
     }
-
-    /// A request reaches another Sentinel, through its client port.
-    fn ask(&mut self, node: usize, client: Client, tag: Tag, request: Request) {
-        let state = &mut self.nodes[node];
-        if state.engine.is_none() {
-            return;
-        }
-        let command = match request {
-            Request::Ping => Command::Ping,
-            Request::Publish(hello) => Command::Publish(Some(hello)),
-            Request::IsMasterDown { host, port, epoch, candidate } => {
-                let asker = Some(format!("sentinel-{}-cmd", &run_id(client.0)[..8]));
-                Command::Sentinel(SentinelCommand::IsMasterDown {
-                    host,
-                    port: port.into(),
-                    epoch,
-                    candidate,
-                    asker,
-                })
-            }
-            _ => return self.feed(client.0, Input::Reply(client.1, tag, Reply::Status("OK".into()))),
-        };
-        state.asked += 1;
-        let seq = state.asked;
-        state.questions.insert(seq, (client, tag));
-        let id = CommandId { client: ClientId(1), seq };
-        self.turn(node, Some(Input::Command { id, command, runnable: Vec::new() }));
-    }
-
-    fn answered(&mut self, node: usize, id: CommandId, answer: Answer) {
-        let Some((client, tag)) = self.nodes[node].questions.remove(&id.seq) else { return };
-        let reply = match answer {
-            Answer::Pong => Reply::Ping(sentineld::wire::PingReply::Pong),
-            Answer::Integer(number) => Reply::Integer(number),
-            Answer::MasterDown(reply) => {
-                if let Some(leader) = &reply.leader {
-                    let durable = self.nodes[node].disk.masters[0].leader_epoch;
-                    self.oracle.vote(node, MASTER, reply.leader_epoch, leader, durable);
-                }
-                Reply::MasterDown(reply)
-            }
-            other => panic!("no answer to a peer: {other:?}"),
-        };
-        self.feed(client.0, Input::Reply(client.1, tag, reply));
-    }
 }
 
-fn now(nanos: u64) -> Now {
-    let wall = i64::try_from(nanos / MILLI).expect("a short run");
+fn now(nanos: u64, shift: i64) -> Now {
+    let wall = shift + i64::try_from(nanos / MILLI).expect("a short run");
     Now { mono: Instant::from_nanos(nanos), wall: WallTime::from_millis(1_800_000_000_000 + wall) }
-}
-
-pub fn node_port(node: usize) -> u16 {
-    FIRST_NODE_PORT + u16::try_from(node).expect("a handful")
-}
-
-fn run_id(node: usize) -> String {
-    format!("{node:08x}{:032x}", 0)
-}
-
-fn settings(node: usize, master: MasterSettings) -> Settings {
-    let server = sentineld::conf::ServerSettings {
-        port: node_port(node),
-        ..sentineld::conf::ServerSettings::default()
-    };
-    let sentinel = SentinelSettings {
-        my_id: Some(RunId::from(run_id(node))),
-        current_epoch: Epoch::ZERO,
-        ..SentinelSettings::default()
-    };
-    Settings { server, sentinel, masters: vec![master] }
-}
-
-/// Convenience for scenarios: a peer as the file knows it.
-pub fn known_peer(node: usize) -> KnownPeer {
-    KnownPeer { run_id: RunId::from(run_id(node)), host: "127.0.0.1".into(), port: node_port(node) }
 }
