@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::action::{Action, Target};
+use super::conn::Conn;
 use super::cx::Cx;
 use super::fleet::Fleet;
 use super::input::Endpoints;
@@ -14,10 +15,6 @@ use super::wheel::Timer;
 use crate::model::{Instant, LinkId};
 use crate::wire::{PingReply, Request};
 
-/// The first wait between two connection attempts; doubles up to half the ping period.
-const FIRST_RETRY: Duration = Duration::from_millis(50);
-/// A connection that held for this long is replaced without a wait when it is lost.
-const HELD: Duration = Duration::from_millis(1_000);
 /// Unanswered requests per owner above which nothing periodic is sent (spec 2 §1.8).
 const MAX_PENDING: u64 = 100;
 
@@ -48,51 +45,6 @@ pub struct Link {
     pub timer: Timer,
 }
 
-/// One connection of a pair.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Conn {
-    attempt: u32,
-    state: ConnState,
-    attempted_at: Option<Instant>,
-    /// How long to wait after the last attempt; `None`: the first wait.
-    retry_after: Option<Duration>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum ConnState {
-    #[default]
-    Down,
-    Connecting {
-        since: Instant,
-    },
-    Up {
-        since: Instant,
-    },
-}
-
-impl Conn {
-    /// Established.
-    pub fn is_up(&self) -> bool {
-        matches!(self.state, ConnState::Up { .. })
-    }
-
-    fn is_down(&self) -> bool {
-        self.state == ConnState::Down
-    }
-
-    /// When a lost connection may be tried again.
-    fn retry_at(&self, now: Instant) -> Instant {
-        self.attempted_at.map_or(now, |attempted| attempted + self.retry_after.unwrap_or(FIRST_RETRY))
-    }
-
-    fn started_at(&self) -> Option<Instant> {
-        match self.state {
-            ConnState::Down => None,
-            ConnState::Connecting { since } | ConnState::Up { since } => Some(since),
-        }
-    }
-}
-
 impl Link {
     /// A link that was never connected.
     pub fn new(with_pubsub: bool, now: Instant) -> Self {
@@ -121,7 +73,7 @@ impl Link {
         self.command.is_up().then_some(ConnId {
             link: id,
             kind: ConnKind::Command,
-            attempt: self.command.attempt,
+            attempt: self.command.attempt(),
         })
     }
 
@@ -135,11 +87,9 @@ impl Link {
         let mut closed = Vec::new();
         for kind in [ConnKind::Command, ConnKind::PubSub] {
             let Some(conn) = self.conn_mut(kind) else { continue };
-            if !conn.is_down() {
-                conn.state = ConnState::Down;
-                closed.push(ConnId { link: id, kind, attempt: conn.attempt });
+            if conn.close() {
+                closed.push(ConnId { link: id, kind, attempt: conn.attempt() });
             }
-            (conn.attempted_at, conn.retry_after) = (None, None);
         }
         closed
     }
@@ -161,7 +111,7 @@ impl Link {
 
     /// True if the id names the connection as it is now, and not an earlier attempt.
     fn is_current(&mut self, id: ConnId) -> bool {
-        self.conn_mut(id.kind).is_some_and(|conn| conn.attempt == id.attempt && !conn.is_down())
+        self.conn_mut(id.kind).is_some_and(|conn| conn.attempt() == id.attempt && !conn.is_down())
     }
 }
 
@@ -197,8 +147,7 @@ pub fn on_connected(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, ends: Endpoints)
     let Some(owner) = fleet.links[id.link].owners.first().copied() else { return };
     let link = &mut fleet.links[id.link];
     let Some(conn) = link.conn_mut(id.kind) else { return };
-    let since = conn.started_at().unwrap_or(now);
-    conn.state = ConnState::Up { since };
+    conn.established(now);
     let what = match id.kind {
         ConnKind::Command => "cmd",
         ConnKind::PubSub => "pubsub",
@@ -271,12 +220,7 @@ pub fn on_disconnected(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, cause: &str) 
     let now = cx.mono();
     let link = &mut fleet.links[id.link];
     let Some(conn) = link.conn_mut(id.kind) else { return };
-    // A server that accepts and closes again (a subscription not allowed, too many clients) is not to be stormed.
-    let held = matches!(conn.state, ConnState::Up { since } if now.since(since) >= HELD);
-    conn.state = ConnState::Down;
-    if held {
-        conn.retry_after = None;
-    }
+    conn.lost(now);
     tracing::trace!(target: "sentineld::link", "connection {id:?} lost: {cause}");
     // The clock of SDOWN starts with the loss, not with the next PING that would have been due.
     if id.kind == ConnKind::Command {
@@ -382,14 +326,11 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) -> Option<Instant> {
 
 fn connect(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, kind: ConnKind, target: &Target) {
     let now = cx.mono();
-    let cap = (cx.globals.tunables.ping_period / 2).max(FIRST_RETRY);
+    let cap = cx.globals.tunables.ping_period / 2;
     let link = &mut fleet.links[id];
     let Some(conn) = link.conn_mut(kind) else { return };
-    conn.retry_after = Some(conn.retry_after.map_or(FIRST_RETRY, |wait| (wait * 2).min(cap)));
-    conn.attempted_at = Some(now);
-    conn.attempt = conn.attempt.wrapping_add(1);
-    conn.state = ConnState::Connecting { since: now };
-    let attempt = conn.attempt;
+    conn.start(now, cap);
+    let attempt = conn.attempt();
     if kind == ConnKind::Command {
         link.pending = 0;
         // Spec 2 §3.5: an older unanswered PING keeps its time, so flapping never extends the clock.
@@ -444,7 +385,7 @@ fn drop_silent(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, down_after: Duration)
 
 fn drop_conn(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, kind: ConnKind) {
     let Some(conn) = fleet.links[id].conn_mut(kind).copied() else { return };
-    let conn = ConnId { link: id, kind, attempt: conn.attempt };
+    let conn = ConnId { link: id, kind, attempt: conn.attempt() };
     cx.outbox.push(Action::Disconnect(conn));
     on_disconnected(fleet, cx, conn, "silent for too long");
 }

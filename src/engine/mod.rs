@@ -12,6 +12,7 @@ pub mod action;
 mod audit;
 mod block;
 mod command;
+mod conn;
 mod cx;
 mod election;
 mod failover;

@@ -1,5 +1,6 @@
 //! The rules of the engine, one family a file: facts at times, and what follows from them. Only the public doors are used.
 
+mod asking;
 mod commands;
 mod failover;
 mod gossip;

@@ -3,6 +3,7 @@
 //! `SIM_SEEDS=1000 cargo test --release --test sim` runs more of them; a failure prints its seed, and `SIM_SEED=<n>` replays it.
 
 mod chaos;
+mod network;
 mod node;
 mod oracle;
 mod redis;

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sentineld::conf::{MasterSettings, Patch, Settings};
-use sentineld::engine::{Action, ConnId, Endpoints, Engine, Input, Tag, Target};
+use sentineld::engine::{Action, ConnId, Engine, Input, Tag};
 use sentineld::model::{ClientId, CommandId, Instant, MasterName, Now, Revision, WallTime};
 use sentineld::wire::{Command, Request, SentinelCommand};
 
@@ -17,11 +17,11 @@ use crate::redis::{Client, Role, Server};
 
 pub const MASTER: &str = "mymaster";
 pub const MILLI: u64 = 1_000_000;
-const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+pub const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 pub const FIRST_NODE_PORT: u16 = 5000;
 
 /// A fact on its way.
-enum Event {
+pub enum Event {
     /// To a node, unless it restarted meanwhile.
     Feed(usize, u32, Input),
     /// A request reaches a server.
@@ -43,9 +43,9 @@ pub struct Node {
     unsaved: Vec<Patch>,
     disk_busy_until: u64,
     incarnation: u32,
-    connections: BTreeMap<ConnId, u16>,
-    pub(crate) questions: BTreeMap<u64, (Client, Tag)>,
-    pub(crate) asked: u64,
+    pub connections: BTreeMap<ConnId, u16>,
+    pub questions: BTreeMap<u64, (Client, Tag)>,
+    pub asked: u64,
     wakes_at: Option<Instant>,
 }
 
@@ -266,7 +266,7 @@ impl World {
         self.turn(node, Some(Input::Persisted(revision, result)));
     }
 
-    fn later(&mut self, delay: u64, event: Event) {
+    pub fn later(&mut self, delay: u64, event: Event) {
         self.sequence += 1;
         let key = usize::try_from(self.sequence).expect("a short run");
         self.queue.push(Reverse((self.now + delay, self.sequence, key)));
@@ -274,7 +274,7 @@ impl World {
     }
 
     /// One way over the network: 50 to 150 µs. Order within a connection is kept by a constant for each pair of ends.
-    fn latency(&self, a: u64, b: u64) -> u64 {
+    pub fn latency(&self, a: u64, b: u64) -> u64 {
         50_000 + (a.wrapping_mul(31).wrapping_add(b).wrapping_mul(2_654_435_761) % 100_000)
     }
 
@@ -342,101 +342,6 @@ impl World {
                 self.later(delay, Event::Saved(node, incarnation, revision, patch));
             }
             _ => {}
-        }
-    }
-
-    fn connect(&mut self, node: usize, conn: ConnId, target: &Target) {
-        let port = target.port;
-        let reachable = match self.servers.get_mut(&port) {
-            Some(server) => {
-                if server.alive {
-                    server.clients.insert((node, conn));
-                }
-                server.alive
-            }
-            None => self
-                .nodes
-                .get(usize::from(port.wrapping_sub(FIRST_NODE_PORT)))
-                .is_some_and(|peer| peer.engine.is_some()),
-        };
-        if reachable {
-            self.nodes[node].connections.insert(conn, port);
-            self.feed(node, Input::Connected(conn, Endpoints { local: LOCALHOST, remote: LOCALHOST }));
-        } else {
-            self.feed(node, Input::Disconnected(conn, "Connection refused".into()));
-        }
-    }
-
-    fn send(&mut self, node: usize, conn: ConnId, tag: Tag, request: Request) {
-        let Some(port) = self.nodes[node].connections.get(&conn).copied() else { return };
-        match &request {
-            Request::Publish(hello) => {
-                let durable = self.nodes[node].disk.sentinel.current_epoch;
-                self.oracle.hello(node, hello, durable);
-            }
-            Request::ReplicaOf(None) => {
-                let epoch = self.nodes[node].disk.sentinel.current_epoch;
-                self.oracle.promotion(node, MASTER, epoch);
-            }
-            _ => {}
-        }
-        let delay = self.latency(node as u64, u64::from(port));
-        if self.servers.contains_key(&port) {
-            self.later(delay, Event::Serve(port, (node, conn), tag, request));
-        } else {
-            let peer = usize::from(port - FIRST_NODE_PORT);
-            self.later(delay, Event::Ask(peer, (node, conn), tag, request));
-        }
-    }
-
-    fn serve(&mut self, port: u16, client: Client, tag: Tag, request: Request) {
-        let (time, link_up) = (self.now, self.link_up(port));
-        let replicas: Vec<u16> = self
-            .servers
-            .values()
-            .filter(|other| other.alive && other.follows(port))
-            .map(|other| other.port)
-            .collect();
-        let server = self.servers.get_mut(&port).expect("a known port");
-        if !server.alive || !server.clients.contains(&client) {
-            return;
-        }
-        if server.paused {
-            server.backlog.push((client, tag, request));
-            return;
-        }
-        let effect = server.serve(time, client, request, link_up, &replicas);
-        if let Some(reply) = effect.reply {
-            self.feed(client.0, Input::Reply(client.1, tag, reply));
-        }
-        self.disconnect(effect.killed);
-        if let Some(hello) = effect.published {
-            let subscribers: Vec<Client> = [port]
-                .iter()
-                .chain(&replicas)
-                .filter_map(|port| self.servers.get(port))
-                .flat_map(|server| server.clients.clone())
-                .collect();
-            for (node, conn) in
-                subscribers.into_iter().filter(|client| client.1.kind == sentineld::engine::ConnKind::PubSub)
-            {
-                let own =
-                    self.nodes[node].engine.as_ref().is_some_and(|engine| *engine.my_id() == hello.run_id);
-                self.feed(node, Input::Heard(conn, (!own).then(|| hello.clone())));
-            }
-        }
-    }
-
-    fn link_up(&self, port: u16) -> bool {
-        let Role::ReplicaOf(master, synced_at) = self.servers[&port].role else { return false };
-        let master = &self.servers[&master];
-        master.alive && !master.paused && self.now >= synced_at
-    }
-
-    fn disconnect(&mut self, clients: Vec<Client>) {
-        for (node, conn) in clients {
-            self.nodes[node].connections.remove(&conn);
-            self.feed(node, Input::Disconnected(conn, "reset by peer".into()));
         }
     }
 }
