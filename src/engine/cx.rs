@@ -14,7 +14,7 @@ use super::outbox::Outbox;
 use super::script::Scripts;
 use super::tag::Entity;
 use super::wheel::Key;
-use crate::model::{Epoch, Instant, LinkId, MasterId, Now, Revision};
+use crate::model::{Epoch, Instant, LinkId, MasterId, Now, Revision, RunId};
 
 /// How far ahead of ours an epoch may be: more elections than any fleet has held while we were away.
 const MAX_EPOCH_JUMP: u64 = 1 << 32;
@@ -67,6 +67,12 @@ impl Cx {
     /// The generator that `seed` gives.
     pub fn generator(seed: u64) -> StdRng {
         StdRng::seed_from_u64(seed)
+    }
+
+    /// 40 hexadecimal digits, for a Sentinel without an id.
+    pub fn fresh_run_id(rng: &mut StdRng) -> RunId {
+        let digit = |_| char::from_digit(rng.random_range(0..16), 16).expect("below the base");
+        RunId::from((0..40).map(digit).collect::<String>())
     }
 
     /// The monotonic instant of this turn.

@@ -74,7 +74,7 @@ impl Engine {
     pub fn new(settings: Settings, seed: u64, now: Now) -> Self {
         let mut rng = Cx::generator(seed);
         let fresh = settings.sentinel.my_id.is_none();
-        let globals = Globals::new(&settings, fresh_run_id(&mut rng));
+        let globals = Globals::new(&settings, Cx::fresh_run_id(&mut rng));
         let mut engine = Engine {
             fleet: Fleet::default(),
             cx: Cx::new(globals, rng, now),
@@ -257,11 +257,4 @@ fn on_reply(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, tag: Tag, reply: Reply) 
         }
         _ => {}
     }
-}
-
-/// 40 hexadecimal digits.
-fn fresh_run_id(rng: &mut impl rand::Rng) -> RunId {
-    RunId::from(
-        (0..40).map(|_| char::from_digit(rng.random_range(0..16), 16).unwrap_or('0')).collect::<String>(),
-    )
 }
