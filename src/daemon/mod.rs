@@ -41,14 +41,17 @@ use boot::Booted;
 use clock::Clock;
 use driver::{Driver, Hands};
 use link::Links;
-use resolver::Resolver;
+use pidfile::PidFile;
+use resolver::{Names, Resolver};
 use scripts::Scripts;
 use serving::{Identity, Server};
 use shutdown::{Running, Signals};
 use store::Store;
 
-/// Threads for what blocks: name look-ups.
-const BLOCKING_THREADS: usize = 32;
+/// Threads for what blocks: name look-ups, and the start of scripts.
+const BLOCKING_THREADS: usize = resolver::PARALLEL + scripts::PARALLEL;
+/// Threads that carry bytes, at least and at most. One would be stopped by a single slow file; many only cost memory.
+const IO_THREADS: (usize, usize) = (2, 4);
 
 /// Runs a Sentinel to its end. Called on the only thread of the process.
 pub fn run(invocation: &Invocation) -> ExitCode {
@@ -58,12 +61,15 @@ pub fn run(invocation: &Invocation) -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
         let text = panic.to_string().replace('\n', " ");
         error!("This Sentinel is broken and stops at once: {text}");
+        logging::flush();
         std::process::abort();
     }));
-    match boot::boot(invocation, umask) {
+    let status = match boot::boot(invocation, umask) {
         Ok(booted) => serve(booted, &invocation.program, started),
         Err(boot::Refused) => ExitCode::FAILURE,
-    }
+    };
+    logging::flush();
+    status
 }
 
 /// The umask can only be read by setting it; nobody else runs yet.
@@ -77,7 +83,9 @@ fn serve(booted: Booted, program: &str, started: std::time::Instant) -> ExitCode
     if let Some(cpus) = &booted.settings.server.server_cpulist {
         limits::bind_cpus(cpus);
     }
+    logging::start_writer();
     let oom_score = booted.settings.server.oom_score_adj;
+    let pid_file = booted.pid_file.clone();
     let wired = runtime().and_then(|runtime| {
         let inside = runtime.enter();
         let wired = wire(booted, program, started, runtime.handle());
@@ -88,6 +96,7 @@ fn serve(booted: Booted, program: &str, started: std::time::Instant) -> ExitCode
         Ok(wired) => wired,
         Err(error) => {
             error!("Could not start: {}", strerror::strerror(&error));
+            pid_file.iter().for_each(PidFile::remove);
             return ExitCode::FAILURE;
         }
     };
@@ -98,7 +107,10 @@ fn serve(booted: Booted, program: &str, started: std::time::Instant) -> ExitCode
 }
 
 fn runtime() -> std::io::Result<Runtime> {
-    Builder::new_multi_thread().thread_name("io").max_blocking_threads(BLOCKING_THREADS).enable_all().build()
+    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(cpus.clamp(IO_THREADS.0, IO_THREADS.1)).max_blocking_threads(BLOCKING_THREADS);
+    builder.thread_name("io").enable_all().build()
 }
 
 /// All parts, running.
@@ -136,16 +148,23 @@ fn wire(
 
     let clock = Clock::start();
     let source = settings.server.bind_source_addr.clone();
+    let names = Names::default();
     let unix_socket = settings.server.unix_socket.as_ref().is_some_and(|path| !path.is_empty());
     let engine = Engine::new(settings, chance::seed(), clock.now());
     let hands = Hands {
-        links: Links::new(runtime.clone(), inbox.clone(), engine.my_id().clone(), source.as_deref()),
+        links: Links::new(
+            runtime.clone(),
+            inbox.clone(),
+            engine.my_id().clone(),
+            source.as_deref(),
+            names.clone(),
+        ),
         server: server.clone(),
         directory: directory_writer,
         pulse,
         store: store.clone(),
         scripts: Scripts::new(runtime.clone(), inbox.clone()),
-        resolver: Resolver::new(runtime.clone(), inbox),
+        resolver: Resolver::new(runtime.clone(), inbox, names),
     };
     let (first_turn_done, first_turn) = oneshot::channel();
     Driver { engine, outlet, clock, hands }.start(first_turn_done)?;
