@@ -4,17 +4,17 @@
 mod support;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use support::fleet::NAME;
 use support::node::text_of;
-use support::{Client, Kind, Node, Value, World, wait_for};
+use support::{Client, Kind, Node, Value, Watcher, World, wait_for};
 
 /// A Sentinel that is not yet running, and whose master does not exist.
 fn lone(world: &World, lines: &[String]) -> Node {
@@ -197,4 +197,37 @@ fn connections_that_come_and_go_leave_nothing_behind() {
     });
     assert!(count("task") <= threads + 2, "threads");
     assert_eq!(sentinel.info("stats", "pubsub_channels"), "0");
+}
+
+#[test]
+fn a_crowd_of_clients_keeps_no_reply_of_a_master_waiting() {
+    let world = World::new();
+    let mut master = world.data("master", &[]);
+    master.start();
+    let port = master.port;
+    let lines = ["sentinel monitor m 127.0.0.1 PORT 1", "sentinel down-after-milliseconds m 1000"];
+    let mut sentinel =
+        world.sentinel("sentinel", Kind::Subject, &lines.map(|line| line.replace("PORT", &port.to_string())));
+    sentinel.start();
+    let flags = || sentinel.call(&["SENTINEL", "MASTER", "m"]).field("flags");
+    wait_for("the master to be known as healthy", 10, || flags().as_deref() == Some("master"));
+    let watcher = Watcher::subscribe(sentinel.port);
+    let until = Instant::now() + Duration::from_secs(6);
+    // Neither question needs the engine, so nothing else slows their flow.
+    for words in ["GET x\r\n", "SENTINEL GET-MASTER-ADDR-BY-NAME m\r\n"].repeat(10) {
+        let mut stream = TcpStream::connect(("127.0.0.1", sentinel.port)).expect("a listener");
+        let mut answers = stream.try_clone().expect("a second handle");
+        std::thread::spawn(move || std::io::copy(&mut answers, &mut std::io::sink()));
+        std::thread::spawn(move || {
+            while Instant::now() < until && stream.write_all(words.repeat(200).as_bytes()).is_ok() {}
+            stream.shutdown(std::net::Shutdown::Both)
+        });
+    }
+    while Instant::now() < until {
+        let asked = Instant::now();
+        assert_eq!(sentinel.call(&["PING"]), pong());
+        assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(watcher.on("+sdown"), Vec::<String>::new());
 }
