@@ -17,7 +17,7 @@ use super::serving::{self, Listeners};
 use super::store::Book;
 use super::strerror::{errno_text, strerror};
 use super::supervision::{self, Supervisor};
-use super::{background, banner, logging, users};
+use super::{background, banner, logging, shutdown, users};
 use crate::acl::Acl;
 use crate::cli::Invocation;
 use crate::conf::settings::LogLevel;
@@ -63,6 +63,7 @@ pub fn boot(invocation: &Invocation, umask: u32) -> Result<Booted, Refused> {
     info!("monotonic clock: POSIX clock_gettime");
     let listeners = serving::bind(&settings.server).map_err(|_| Refused)?;
 
+    shutdown::hold_signals();
     let pid_file = write_pid_file(&mut settings, in_background);
     banner::show(&settings.server);
     limits::check_backlog(settings.server.tcp_backlog);

@@ -166,9 +166,12 @@ impl Hands {
             Action::SetAddress(..) => {}
             Action::Persist(revision, patch) => self.store.persist(revision, patch),
             Action::Resolve(host) => self.resolver.resolve(host),
-            Action::RunScript(id, argv) => self.scripts.run(id, &argv),
+            Action::RunScript(id, argv) => self.scripts.run(id, argv),
             Action::KillScript(id) => self.scripts.kill(id),
-            Action::Crash(status) => std::process::exit(status),
+            Action::Crash(status) => {
+                logging::flush();
+                std::process::exit(status)
+            }
         }
     }
 
@@ -200,6 +203,7 @@ mod tests {
     use crate::daemon::config_file::ConfigFile;
     use crate::daemon::host::Machine;
     use crate::daemon::inbox;
+    use crate::daemon::resolver::Names;
     use crate::daemon::serving::Identity;
     use crate::daemon::store::Book;
     use crate::session::lookup::{self, Directory};
@@ -234,13 +238,19 @@ mod tests {
         let clock = Clock::start();
         let engine = Engine::new(settings, 1, clock.now());
         let hands = Hands {
-            links: Links::new(Handle::current(), inbox.clone(), engine.my_id().clone(), None),
+            links: Links::new(
+                Handle::current(),
+                inbox.clone(),
+                engine.my_id().clone(),
+                None,
+                Names::default(),
+            ),
             server,
             directory: writer,
             pulse,
             store: Arc::new(store),
             scripts: Scripts::new(Handle::current(), inbox.clone()),
-            resolver: Resolver::new(Handle::current(), inbox),
+            resolver: Resolver::new(Handle::current(), inbox, Names::default()),
         };
         let (done, first_turn) = oneshot::channel();
         Driver { engine, outlet, clock, hands }.start(done).expect("a thread");

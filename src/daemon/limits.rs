@@ -15,6 +15,8 @@ use super::strerror::{errno_text, strerror};
 
 /// Descriptors the process needs besides those of its clients.
 const RESERVED: u64 = 32;
+/// Descriptors of those that no client gets, however many links there are.
+const KEPT_BACK: u64 = 16;
 /// By how much the attempts to raise the limit shrink.
 const STEP: u64 = 16;
 
@@ -48,6 +50,16 @@ pub fn open_files(max_clients: u32) -> Granted {
     }
     let (reached, refusal) = raise(soft, hard, need);
     report(max_clients, need, soft, reached, refusal)
+}
+
+/// The descriptor at which a client is one too many: the last ones are kept for the configuration file, the log and links, without
+/// which a Sentinel can neither promise a vote nor tell a living master from a dead one. The kernel gives the lowest number that is
+/// free, so a number tells how many there are.
+///
+/// Differs: the reference counts clients only, and its links to instances use up what it reserved.
+pub fn first_refused_descriptor() -> i32 {
+    let soft = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
+    i32::try_from(soft - KEPT_BACK.min(soft / 8)).unwrap_or(i32::MAX)
 }
 
 /// Tries ever smaller limits above `soft`. Returns the limit in force, and why the last refused one was refused.

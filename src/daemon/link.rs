@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::inbox::Inbox;
+use super::resolver::Names;
 use crate::engine::{ConnId, Input, Tag, Target};
 use crate::model::RunId;
 use crate::wire::Request;
@@ -41,6 +42,7 @@ struct Common {
     own_id: RunId,
     /// `bind-source-addr`.
     source: Option<Arc<str>>,
+    names: Names,
 }
 
 /// All outbound connections; belongs to the driver.
@@ -64,8 +66,8 @@ impl Drop for Link {
 
 impl Links {
     /// No links yet. Tasks run on `runtime` and report to `inbox`.
-    pub fn new(runtime: Handle, inbox: Inbox, own_id: RunId, source: Option<&str>) -> Self {
-        let common = Common { inbox, own_id, source: source.map(Arc::from) };
+    pub fn new(runtime: Handle, inbox: Inbox, own_id: RunId, source: Option<&str>, names: Names) -> Self {
+        let common = Common { inbox, own_id, source: source.map(Arc::from), names };
         Links { runtime, common, open: HashMap::new() }
     }
 

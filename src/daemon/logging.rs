@@ -1,15 +1,18 @@
 //! Log lines in the reference's format, to standard output, to a file that is reopened for every line, and to syslog (spec 1 §7).
 //!
 //! Only this crate's events are logged. Nothing here fails: a line that can't be written is lost, as in the reference, since a
-//! full disk or a closed pipe must not end a process that watches over others.
+//! full disk or a closed pipe must not end a process that watches over others. Once the process has threads, one of them writes:
+//! nobody else waits for a disk or a reader.
 //!
 //! Invariant: a line leaves in one `write`, so that lines of several threads, or of several processes sharing a file, never mix.
 
+mod queue;
 mod sink;
 mod syslog;
 
 use std::fmt::Write as _;
-use std::sync::{OnceLock, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
+use std::time::Duration;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -19,16 +22,21 @@ use tracing_subscriber::registry::Registry;
 use crate::conf::ServerSettings;
 use crate::conf::settings::LogLevel;
 use crate::model::WallTime;
+use queue::Queue;
 use sink::Sink;
 use syslog::Syslog;
 
 /// Longest message; what is beyond it is cut (spec 1 §7.2).
 const MAX_MESSAGE: usize = 1023;
+/// How long the end of the process may wait for a sink that takes nothing.
+const FLUSH_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Where lines go and which of them.
 struct State {
     level: LogLevel,
-    sink: Sink,
+    sink: Arc<Sink>,
+    /// The way to the sink once there is a thread for it; none while lines are written by whoever logs them.
+    queue: Option<Queue>,
     syslog: Option<Syslog>,
     /// Kept for `open_syslog`.
     syslog_setup: Option<(String, String)>,
@@ -42,7 +50,8 @@ static STATE: OnceLock<RwLock<State>> = OnceLock::new();
 pub fn init() {
     let first = State {
         level: LogLevel::Notice,
-        sink: Sink::Stdout,
+        sink: Arc::new(Sink::Stdout),
+        queue: None,
         syslog: None,
         syslog_setup: None,
         mute_signals: false,
@@ -58,7 +67,7 @@ pub fn init() {
 pub fn configure(settings: &ServerSettings, program: &str) {
     with_state(|state| {
         state.level = settings.log_level;
-        state.sink = Sink::from_path(&settings.log_file);
+        state.sink = Arc::new(Sink::from_path(&settings.log_file));
         state.mute_signals = settings.log_file.is_empty() && settings.daemonize;
         if settings.syslog_enabled {
             state.syslog = Some(Syslog::new(program, "user", false));
@@ -76,10 +85,36 @@ pub fn open_syslog() {
     });
 }
 
+/// From now on a thread of its own writes: to be called once the process may have threads. Should there be none to be had, lines are
+/// written as before.
+pub fn start_writer() {
+    with_state(|state| {
+        let queue = Queue::default();
+        let sink = state.sink.clone();
+        let lost = |count| {
+            let text =
+                format!("{count} lines are missing here: the log was not taken as fast as it was written");
+            line(std::process::id(), &chrono::Local::now(), &Level::WARN, &text).into_bytes()
+        };
+        if queue.start(move |line| sink.write(line), lost).is_ok() {
+            state.queue = Some(queue);
+        }
+    });
+}
+
+/// Waits until all lines are written, though not for long. For the end of the process.
+pub fn flush() {
+    read_state(|state| {
+        if let Some(queue) = &state.queue {
+            queue.flush(FLUSH_PATIENCE);
+        }
+    });
+}
+
 /// Logs a text without pid, time and level: the banner.
 pub fn raw(text: &str) {
     read_state(|state| {
-        state.sink.write(format!("{text}\n").as_bytes());
+        state.write(format!("{text}\n"));
         if let Some(syslog) = &state.syslog {
             syslog.send(&Level::INFO, text);
         }
@@ -92,7 +127,7 @@ pub fn signal(text: &str) {
     let seconds = chrono::Utc::now().timestamp();
     read_state(|state| {
         if !state.mute_signals {
-            state.sink.write(format!("{pid}:signal-handler ({seconds}) {text}\n").as_bytes());
+            state.write(format!("{pid}:signal-handler ({seconds}) {text}\n"));
         }
     });
 }
@@ -112,6 +147,15 @@ fn with_state(change: impl FnOnce(&mut State)) {
 fn read_state(look: impl FnOnce(&State)) {
     if let Some(lock) = STATE.get() {
         look(&lock.read().unwrap_or_else(std::sync::PoisonError::into_inner));
+    }
+}
+
+impl State {
+    fn write(&self, line: String) {
+        match &self.queue {
+            Some(queue) => queue.push(line.into_bytes()),
+            None => self.sink.write(line.as_bytes()),
+        }
     }
 }
 
@@ -140,7 +184,7 @@ impl<S: Subscriber> Layer<S> for LineLayer {
         let level = event.metadata().level();
         let line = line(std::process::id(), &chrono::Local::now(), level, &message);
         read_state(|state| {
-            state.sink.write(line.as_bytes());
+            state.write(line);
             if let Some(syslog) = &state.syslog {
                 syslog.send(level, &message);
             }

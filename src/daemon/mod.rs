@@ -1,8 +1,9 @@
 //! The only async code and the only I/O: sockets, timers, files, processes around the engine.
 //!
-//! [`run`] boots in a single thread, then wires the parts: the engine's thread ([`driver`]), the writer's thread ([`store`]), and
-//! a runtime whose tasks own one socket each ([`link`], [`serving`]). Parts share nothing but queues. A panic anywhere ends the
-//! process: a Sentinel that has lost its mind must stop voting.
+//! [`run`] boots in a single thread, then wires the parts: the engine's thread ([`driver`]), those that write the configuration
+//! ([`store`]) and the log ([`logging`]), and two runtimes whose tasks own one socket each, for what we watch ([`link`]) and for
+//! clients ([`serving`]). Parts share nothing but queues. A panic anywhere ends the process: a Sentinel that has lost its mind must
+//! stop voting.
 
 pub mod background;
 pub mod banner;
@@ -30,7 +31,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use nix::sys::stat::{Mode, umask};
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 use tracing::error;
 
@@ -41,14 +42,19 @@ use boot::Booted;
 use clock::Clock;
 use driver::{Driver, Hands};
 use link::Links;
-use resolver::Resolver;
+use pidfile::PidFile;
+use resolver::{Names, Resolver};
 use scripts::Scripts;
 use serving::{Identity, Server};
 use shutdown::{Running, Signals};
 use store::Store;
 
-/// Threads for what blocks: name look-ups.
-const BLOCKING_THREADS: usize = 32;
+/// Threads for what blocks: name look-ups, and the start of scripts.
+const BLOCKING_THREADS: usize = resolver::PARALLEL + scripts::PARALLEL;
+/// Threads for links to instances, at least and at most: many would only cost memory.
+const WATCHING_THREADS: (usize, usize) = (1, 4);
+/// Threads for clients. One could be stopped by a single slow file (ACL SAVE).
+const SERVING_THREADS: (usize, usize) = (2, 4);
 
 /// Runs a Sentinel to its end. Called on the only thread of the process.
 pub fn run(invocation: &Invocation) -> ExitCode {
@@ -58,12 +64,15 @@ pub fn run(invocation: &Invocation) -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
         let text = panic.to_string().replace('\n', " ");
         error!("This Sentinel is broken and stops at once: {text}");
+        logging::flush();
         std::process::abort();
     }));
-    match boot::boot(invocation, umask) {
+    let status = match boot::boot(invocation, umask) {
         Ok(booted) => serve(booted, &invocation.program, started),
         Err(boot::Refused) => ExitCode::FAILURE,
-    }
+    };
+    logging::flush();
+    status
 }
 
 /// The umask can only be read by setting it; nobody else runs yet.
@@ -77,28 +86,49 @@ fn serve(booted: Booted, program: &str, started: std::time::Instant) -> ExitCode
     if let Some(cpus) = &booted.settings.server.server_cpulist {
         limits::bind_cpus(cpus);
     }
+    logging::start_writer();
     let oom_score = booted.settings.server.oom_score_adj;
-    let wired = runtime().and_then(|runtime| {
-        let inside = runtime.enter();
-        let wired = wire(booted, program, started, runtime.handle());
+    let pid_file = booted.pid_file.clone();
+    let wired = Runtimes::build().and_then(|runtimes| {
+        let inside = runtimes.watching.enter();
+        let wired = wire(booted, program, started, &runtimes);
         drop(inside);
-        Ok((runtime, wired?))
+        Ok((runtimes, wired?))
     });
-    let (runtime, wired) = match wired {
+    let (runtimes, wired) = match wired {
         Ok(wired) => wired,
         Err(error) => {
             error!("Could not start: {}", strerror::strerror(&error));
+            pid_file.iter().for_each(PidFile::remove);
             return ExitCode::FAILURE;
         }
     };
-    let status = runtime.block_on(wired.run(oom_score));
+    let status = runtimes.watching.block_on(wired.run(oom_score));
     // Threads that still look a name up are not waited for.
-    runtime.shutdown_background();
+    runtimes.watching.shutdown_background();
+    runtimes.serving.shutdown_background();
     status
 }
 
-fn runtime() -> std::io::Result<Runtime> {
-    Builder::new_multi_thread().thread_name("io").max_blocking_threads(BLOCKING_THREADS).enable_all().build()
+/// Two sets of threads, so that no crowd of clients can keep a reply of a master waiting: that would make it look dead.
+struct Runtimes {
+    watching: Runtime,
+    serving: Runtime,
+}
+
+impl Runtimes {
+    fn build() -> std::io::Result<Self> {
+        let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let build = |name: &str, (least, most): (usize, usize)| {
+            let mut builder = Builder::new_multi_thread();
+            builder.worker_threads(cpus.clamp(least, most)).max_blocking_threads(BLOCKING_THREADS);
+            builder.thread_name(name).enable_all().build()
+        };
+        Ok(Runtimes {
+            watching: build("watch", WATCHING_THREADS)?,
+            serving: build("serve", SERVING_THREADS)?,
+        })
+    }
 }
 
 /// All parts, running.
@@ -109,14 +139,15 @@ struct Wired {
     first_turn: oneshot::Receiver<()>,
 }
 
-/// Connects the parts and sets them going. Called inside the runtime.
+/// Connects the parts and sets them going. Called inside the watching runtime.
 fn wire(
     booted: Booted,
     program: &str,
     started: std::time::Instant,
-    runtime: &Handle,
+    runtimes: &Runtimes,
 ) -> std::io::Result<Wired> {
     let Booted { settings, config_path, book, acl, listeners, pid_file, supervisor } = booted;
+    let runtime = runtimes.watching.handle();
     let signals = Signals::catch()?;
     let (inbox, outlet) = inbox::channel();
     let (directory, directory_writer) = lookup::directory();
@@ -136,20 +167,27 @@ fn wire(
 
     let clock = Clock::start();
     let source = settings.server.bind_source_addr.clone();
+    let names = Names::default();
     let unix_socket = settings.server.unix_socket.as_ref().is_some_and(|path| !path.is_empty());
     let engine = Engine::new(settings, chance::seed(), clock.now());
     let hands = Hands {
-        links: Links::new(runtime.clone(), inbox.clone(), engine.my_id().clone(), source.as_deref()),
+        links: Links::new(
+            runtime.clone(),
+            inbox.clone(),
+            engine.my_id().clone(),
+            source.as_deref(),
+            names.clone(),
+        ),
         server: server.clone(),
         directory: directory_writer,
         pulse,
         store: store.clone(),
         scripts: Scripts::new(runtime.clone(), inbox.clone()),
-        resolver: Resolver::new(runtime.clone(), inbox),
+        resolver: Resolver::new(runtime.clone(), inbox, names),
     };
     let (first_turn_done, first_turn) = oneshot::channel();
     Driver { engine, outlet, clock, hands }.start(first_turn_done)?;
-    runtime.spawn(server.clone().serve(listeners));
+    runtimes.serving.spawn(server.clone().serve(listeners));
     let running = Running { supervisor, pid_file, server, unix_socket, store };
     Ok(Wired { running, signals, exits, first_turn })
 }

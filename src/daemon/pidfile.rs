@@ -9,7 +9,7 @@ use tracing::info;
 pub const DEFAULT_PATH: &str = "/var/run/redis.pid";
 
 /// A pid file that was asked for, written or not.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PidFile {
     path: PathBuf,
 }

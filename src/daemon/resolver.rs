@@ -1,7 +1,7 @@
 //! Names to addresses, away from the engine: DNS may take seconds, and nobody but the asker should notice (spec 2 §12).
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -11,41 +11,62 @@ use super::inbox::Inbox;
 use crate::engine::Input;
 
 /// How many look-ups may be under way: each occupies a thread.
-const PARALLEL: usize = 16;
+pub const PARALLEL: usize = 16;
+
+/// Looks names up for everybody; cheap to clone. Whoever gives up waiting for a turn leaves the queue.
+#[derive(Clone)]
+pub struct Names {
+    permits: Arc<Semaphore>,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Names { permits: Arc::new(Semaphore::new(PARALLEL)) }
+    }
+}
+
+impl Names {
+    /// The first address of a host, as the reference takes it. An IP literal needs no look-up.
+    pub async fn lookup(&self, host: &str, port: u16) -> io::Result<SocketAddr> {
+        if let Ok(ip) = host.parse::<IpAddr>() {
+            return Ok(SocketAddr::new(ip, port));
+        }
+        let permit = self.permits.clone().acquire_owned().await.map_err(io::Error::other)?;
+        let host = host.to_owned();
+        let look = move || {
+            // Kept to the end of the look-up, which goes on even if nobody waits for it any longer.
+            let _permit = permit;
+            (host.as_str(), port).to_socket_addrs()?.next().ok_or_else(unknown)
+        };
+        tokio::task::spawn_blocking(look).await.map_err(io::Error::other)?
+    }
+}
+
+fn unknown() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "Name or service not known")
+}
 
 /// Carries out `Action::Resolve`.
 pub struct Resolver {
     runtime: Handle,
     inbox: Inbox,
-    permits: Arc<Semaphore>,
+    names: Names,
 }
 
 impl Resolver {
     /// A resolver working on `runtime` and reporting to `inbox`.
-    pub fn new(runtime: Handle, inbox: Inbox) -> Self {
-        Resolver { runtime, inbox, permits: Arc::new(Semaphore::new(PARALLEL)) }
+    pub fn new(runtime: Handle, inbox: Inbox, names: Names) -> Self {
+        Resolver { runtime, inbox, names }
     }
 
     /// Looks a host up; `Input::Resolved` follows, exactly once.
     pub fn resolve(&self, host: String) {
-        let inbox = self.inbox.clone();
-        let permits = self.permits.clone();
+        let (inbox, names) = (self.inbox.clone(), self.names.clone());
         self.runtime.spawn(async move {
-            let permit = permits.acquire().await;
-            let ip = lookup(&host, 0).await.ok().map(|address| address.ip());
-            drop(permit);
+            let ip = names.lookup(&host, 0).await.ok().map(|address| address.ip());
             inbox.complete(Input::Resolved(host, ip));
         });
     }
-}
-
-/// The first address of a host, as the reference takes it. An IP literal needs no look-up.
-pub async fn lookup(host: &str, port: u16) -> io::Result<SocketAddr> {
-    if let Ok(ip) = host.parse::<IpAddr>() {
-        return Ok(SocketAddr::new(ip, port));
-    }
-    let mut found = tokio::net::lookup_host((host, port)).await?;
-    found.next().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "Name or service not known"))
 }
 
 #[cfg(test)]
@@ -56,7 +77,7 @@ mod tests {
     #[tokio::test]
     async fn every_question_gets_one_answer() {
         let (inbox, mut outlet) = inbox::channel();
-        let resolver = Resolver::new(Handle::current(), inbox);
+        let resolver = Resolver::new(Handle::current(), inbox, Names::default());
         resolver.resolve("127.0.0.7".into());
         let expected = Input::Resolved("127.0.0.7".into(), Some(IpAddr::from([127, 0, 0, 7])));
         assert_eq!(outlet.completions.recv().await, Some(expected));

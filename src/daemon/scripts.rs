@@ -1,6 +1,8 @@
 //! Notification and reconfiguration scripts as child processes (spec 2 §10). When to run, retry or kill one is the engine's
 //! business.
 //!
+//! A script may lie on a disk that hangs: it is started by a thread for what blocks, and nobody else waits for it.
+//!
 //! No shell is involved: the path is executed directly, with the daemon's environment and directory. Children inherit the
 //! standard streams and no other descriptor, since everything the daemon opens is close-on-exec.
 
@@ -15,11 +17,15 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::inbox::Inbox;
+use super::shutdown::release_signals;
 use crate::engine::{Input, ScriptExit};
 use crate::model::ScriptId;
 
 /// Exit code of a file that the kernel can't execute, as in the reference (spec 2 §10.1).
 const NOT_EXECUTABLE: i32 = 2;
+
+/// How many may be starting at a time: the engine lets no more run.
+pub const PARALLEL: usize = 16;
 
 /// The running scripts.
 pub struct Scripts {
@@ -35,26 +41,27 @@ impl Scripts {
         Scripts { runtime, inbox, running: HashMap::new() }
     }
 
-    /// Starts a script: `argv` is its path and its arguments.
-    pub fn run(&mut self, id: ScriptId, argv: &[String]) {
+    /// Starts a script: `argv` is its path and its arguments. Its start and its end are reported, in this order.
+    pub fn run(&mut self, id: ScriptId, argv: Vec<String>) {
         self.running.retain(|_, kill| !kill.is_closed());
-        let guard = self.runtime.enter();
-        let spawned = command(argv).and_then(|mut command| command.spawn());
-        drop(guard);
-        match spawned {
-            Ok(child) => {
-                let (kill, killed) = oneshot::channel();
-                self.running.insert(id, kill);
-                self.inbox.complete(Input::ScriptStarted(id, child.id()));
-                self.runtime.spawn(watch(id, child, killed, self.inbox.clone()));
+        let (kill, killed) = oneshot::channel();
+        self.running.insert(id, kill);
+        let inbox = self.inbox.clone();
+        self.runtime.spawn_blocking(move || {
+            release_signals();
+            match command(&argv).and_then(|mut command| command.spawn()) {
+                Ok(child) => {
+                    inbox.complete(Input::ScriptStarted(id, child.id()));
+                    tokio::spawn(watch(id, child, killed, inbox));
+                }
+                Err(error) if could_not_fork(&error) => inbox.complete(Input::ScriptStarted(id, None)),
+                Err(_) => {
+                    inbox.complete(Input::ScriptStarted(id, Some(0)));
+                    let exit = ScriptExit { code: NOT_EXECUTABLE, signal: 0 };
+                    inbox.complete(Input::ScriptExited(id, exit));
+                }
             }
-            Err(error) if could_not_fork(&error) => self.inbox.complete(Input::ScriptStarted(id, None)),
-            Err(_) => {
-                self.inbox.complete(Input::ScriptStarted(id, Some(0)));
-                let exit = ScriptExit { code: NOT_EXECUTABLE, signal: 0 };
-                self.inbox.complete(Input::ScriptExited(id, exit));
-            }
-        }
+        });
     }
 
     /// Kills a script; its end is reported as always.
@@ -138,7 +145,7 @@ mod tests {
         let (mut scripts, mut outlet, dir) = setup();
         let out = dir.path().join("out");
         let path = script(&dir, &format!("#!/bin/sh\necho \"$1|$2\" > {}\nexit 3\n", out.display()));
-        scripts.run(ScriptId(1), &[path, "+odown".into(), "a b".into()]);
+        scripts.run(ScriptId(1), vec![path, "+odown".into(), "a b".into()]);
         assert_eq!(exit(&mut outlet, ScriptId(1)).await, ScriptExit { code: 3, signal: 0 });
         assert_eq!(fs::read_to_string(out).expect("output"), "+odown|a b\n");
     }
@@ -147,7 +154,7 @@ mod tests {
     async fn a_killed_script_reports_its_signal() {
         let (mut scripts, mut outlet, dir) = setup();
         let path = script(&dir, "#!/bin/sh\nexec sleep 100\n");
-        scripts.run(ScriptId(2), &[path]);
+        scripts.run(ScriptId(2), vec![path]);
         scripts.kill(ScriptId(2));
         assert_eq!(exit(&mut outlet, ScriptId(2)).await, ScriptExit { code: 0, signal: 9 });
     }
@@ -156,9 +163,9 @@ mod tests {
     async fn what_cannot_be_executed_ends_with_code_two() {
         let (mut scripts, mut outlet, dir) = setup();
         let path = script(&dir, "no interpreter line\n");
-        scripts.run(ScriptId(3), &[path]);
+        scripts.run(ScriptId(3), vec![path]);
         assert_eq!(exit(&mut outlet, ScriptId(3)).await, ScriptExit { code: 2, signal: 0 });
-        scripts.run(ScriptId(4), &["/nonexistent/script".into()]);
+        scripts.run(ScriptId(4), vec!["/nonexistent/script".into()]);
         assert_eq!(exit(&mut outlet, ScriptId(4)).await, ScriptExit { code: 2, signal: 0 });
     }
 }

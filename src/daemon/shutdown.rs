@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::signal::SigSet;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
@@ -16,6 +17,23 @@ use super::supervision::Supervisor;
 /// How long the last changes may take to reach the disk.
 const SAVE_PATIENCE: Duration = Duration::from_secs(1);
 
+/// Holds the signals that mean something to us back until [`Signals::catch`]: from here on an end has to be a clean one.
+pub fn hold_signals() {
+    // Fails for a signal that does not exist only.
+    let _ = ours().thread_block();
+}
+
+/// Lets the calling thread receive them: a script inherits what its starter holds back.
+pub fn release_signals() {
+    // See `hold_signals`.
+    let _ = ours().thread_unblock();
+}
+
+fn ours() -> SigSet {
+    use nix::sys::signal::Signal::{SIGALRM, SIGHUP, SIGINT, SIGTERM};
+    SigSet::from_iter([SIGTERM, SIGINT, SIGHUP, SIGALRM])
+}
+
 /// The signals that mean something to us, caught from the moment this exists.
 pub struct Signals {
     terminate: Signal,
@@ -25,13 +43,15 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Starts to catch. Needs a runtime.
+    /// Starts to catch, beginning with what was held back. Needs a runtime.
     pub fn catch() -> std::io::Result<Self> {
-        Ok(Signals {
+        let signals = Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             _ignored: [signal(SignalKind::hangup())?, signal(SignalKind::alarm())?],
-        })
+        };
+        release_signals();
+        Ok(signals)
     }
 
     /// Waits until a signal or a client asks for the end.

@@ -89,6 +89,8 @@ struct Desk {
 #[derive(Default)]
 struct Tray {
     changes: Vec<Change>,
+    /// How many changes there were after the last compaction.
+    compacted: usize,
     /// The highest revision handed over and not yet taken.
     revision: Option<Revision>,
     stop: bool,
@@ -107,15 +109,17 @@ impl Store {
     pub fn persist(&self, revision: Revision, patch: Patch) {
         let mut tray = self.desk.lock();
         tray.changes.extend(patch.changes);
-        if tray.changes.len() > COMPACT_ABOVE {
+        // Not before they have doubled since, or many masters would make each change as dear as all of them.
+        if tray.changes.len() > COMPACT_ABOVE.max(2 * tray.compacted) {
             compact(&mut tray.changes);
+            tray.compacted = tray.changes.len();
         }
         tray.revision = Some(revision);
         drop(tray);
         self.desk.bell.notify_one();
     }
 
-    /// Lets the thread write what waits and end; gives up on it after `patience`.
+    /// Lets the thread write what waits, or failed before, and end; gives up on it after `patience`.
     pub async fn stop(&self, patience: Duration) {
         self.desk.lock().stop = true;
         self.desk.bell.notify_one();
@@ -184,7 +188,8 @@ impl Writer {
             match self.wait() {
                 Call::Fresh => self.attempt(true),
                 Call::Retry => self.attempt(false),
-                Call::Stop => return,
+                // What could not be written so far gets a last chance.
+                Call::Stop => return self.attempt(false),
             }
         }
     }
@@ -196,6 +201,7 @@ impl Writer {
         loop {
             if let Some(revision) = tray.revision.take() {
                 let patch = Patch { changes: std::mem::take(&mut tray.changes) };
+                tray.compacted = 0;
                 drop(tray);
                 self.book.apply(&patch);
                 self.unsaved = Some(revision);
@@ -360,6 +366,20 @@ mod tests {
         bench.persist(9);
         bench.store.stop(Duration::from_secs(5)).await;
         assert!(bench.text().contains("\nsentinel current-epoch 9\n"));
+    }
+
+    #[tokio::test]
+    async fn what_failed_is_tried_once_more_at_the_end() {
+        let mut bench = Bench::new();
+        let text = bench.text();
+        fs::remove_file(bench.path()).expect("removed");
+        fs::create_dir(bench.path()).expect("a folder");
+        bench.persist(5);
+        while !matches!(bench.outlet.completions.recv().await, Some(Input::Persisted(_, Err(_)))) {}
+        fs::remove_dir(bench.path()).expect("out of the way");
+        fs::write(bench.path(), text).expect("as it was");
+        bench.store.stop(Duration::from_millis(900)).await;
+        assert!(bench.text().contains("\nsentinel current-epoch 5\n"));
     }
 
     #[test]

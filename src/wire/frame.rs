@@ -292,6 +292,18 @@ mod tests {
     }
 
     #[test]
+    fn a_line_without_end_is_given_up_early() {
+        for kind in [b"+", b"-"] {
+            let mut decoder = ReplyDecoder::default();
+            decoder.feed(kind);
+            decoder.feed(&[b'x'; 64 * 1024 - 1]);
+            assert_eq!(decoder.next_frame(), Ok(None));
+            decoder.feed(b"xx");
+            assert_eq!(decoder.next_frame(), Err(FrameError::TooLarge));
+        }
+    }
+
+    #[test]
     fn a_large_string_in_small_pieces_is_cheap() {
         let mut decoder = ReplyDecoder::default();
         let piece = [b'\r'; 4096];

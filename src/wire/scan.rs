@@ -66,6 +66,8 @@ pub(super) struct Scanner {
     resp3: bool,
 }
 
+/// A status or an error is never longer than this: a line has no announced end, so it is given up early.
+const TEXT_LINE: usize = 64 * 1024;
 /// Lines with a number on them are never longer than this.
 const NUMBER_LINE: usize = 32;
 
@@ -126,10 +128,13 @@ impl Scanner {
         if reached > limits.bytes {
             return Err(FrameError::TooLarge);
         }
-        if !matches!(kind, b'+' | b'-') && reached - self.at > NUMBER_LINE {
-            return Err(FrameError::BadNumber);
+        let length = reached - self.at;
+        match kind {
+            b'+' | b'-' if length > TEXT_LINE => Err(FrameError::TooLarge),
+            b'+' | b'-' => Ok(end),
+            _ if length > NUMBER_LINE => Err(FrameError::BadNumber),
+            _ => Ok(end),
         }
-        Ok(end)
     }
 
     /// Takes in one line; true if that completes a part.

@@ -6,28 +6,39 @@ use std::time::Duration;
 
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::daemon::resolver::lookup;
+use crate::daemon::resolver::Names;
 use crate::daemon::strerror::strerror;
 use crate::engine::{Endpoints, Target};
 
 /// The kernel may try for minutes; the engine usually gives up much earlier.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a name may be looked up if its last address is known: a silent DNS server must not make a living master look dead.
+/// Differs: the reference looks names up where it should watch, and waits for as long as that takes.
+const NAME_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Connects to a target. The error is a text for the log.
-pub(super) async fn connect(target: &Target, source: Option<&str>) -> Result<(TcpStream, Endpoints), String> {
-    match tokio::time::timeout(PATIENCE, try_connect(target, source)).await {
+pub(super) async fn connect(
+    target: &Target,
+    source: Option<&str>,
+    names: &Names,
+) -> Result<(TcpStream, Endpoints), String> {
+    match tokio::time::timeout(PATIENCE, try_connect(target, source, names)).await {
         Ok(Ok(link)) => Ok(link),
         Ok(Err(error)) => Err(strerror(&error)),
         Err(_) => Err("Connection timed out".into()),
     }
 }
 
-async fn try_connect(target: &Target, source: Option<&str>) -> io::Result<(TcpStream, Endpoints)> {
-    let remote = resolve(target).await?;
+async fn try_connect(
+    target: &Target,
+    source: Option<&str>,
+    names: &Names,
+) -> io::Result<(TcpStream, Endpoints)> {
+    let remote = resolve(target, names).await?;
     let socket = if remote.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
     if let Some(source) = source {
         socket.set_reuseaddr(true)?;
-        socket.bind(lookup(source, 0).await?)?;
+        socket.bind(names.lookup(source, 0).await?)?;
     }
     socket.set_nodelay(true)?;
     let stream = socket.connect(remote).await?;
@@ -37,14 +48,19 @@ async fn try_connect(target: &Target, source: Option<&str>) -> io::Result<(TcpSt
 }
 
 /// The target's address; the last one that worked if the name can't be looked up now (spec 2 §3.5).
-async fn resolve(target: &Target) -> io::Result<SocketAddr> {
-    match (lookup(&target.host, target.port).await, target.ip) {
-        (Ok(address), _) => Ok(address),
-        (Err(error), last_good) => {
-            tracing::warn!("Failed to resolve hostname '{}'", target.host);
-            last_good.map(|ip| SocketAddr::new(ip, target.port)).ok_or(error)
-        }
-    }
+async fn resolve(target: &Target, names: &Names) -> io::Result<SocketAddr> {
+    let Some(last_good) = target.ip else {
+        return names.lookup(&target.host, target.port).await.inspect_err(|_| complain(target));
+    };
+    let found = tokio::time::timeout(NAME_PATIENCE, names.lookup(&target.host, target.port)).await;
+    Ok(found.ok().and_then(Result::ok).unwrap_or_else(|| {
+        complain(target);
+        SocketAddr::new(last_good, target.port)
+    }))
+}
+
+fn complain(target: &Target) {
+    tracing::warn!("Failed to resolve hostname '{}'", target.host);
 }
 
 /// An IPv4 address in IPv6 clothes, undressed.

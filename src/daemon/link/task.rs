@@ -27,7 +27,7 @@ const CHUNK: usize = 16 * 1024;
 /// Runs a link from its connection attempt to its end, and reports both.
 pub(super) async fn run(common: Common, conn: ConnId, target: Target, queue: mpsc::Receiver<Box<Outgoing>>) {
     let inbox = common.inbox.clone();
-    let cause = match connect::connect(&target, common.source.as_deref()).await {
+    let cause = match connect::connect(&target, common.source.as_deref(), &common.names).await {
         Ok((stream, endpoints)) => {
             inbox.send(Input::Connected(conn, endpoints)).await;
             let mut task = Task {

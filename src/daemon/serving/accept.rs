@@ -104,7 +104,7 @@ fn is_loopback(ip: IpAddr) -> bool {
 
 fn admit(shared: &Arc<Shared>, stream: Stream, peer: String, local: String, is_local: bool) {
     let limit = usize::try_from(shared.settings.max_clients).unwrap_or(usize::MAX);
-    if shared.registry.count() >= limit {
+    if shared.registry.count() >= limit || stream.fd() >= shared.first_refused_descriptor {
         return refuse(shared, &stream, TOO_MANY);
     }
     count(&shared.stats.connections, 1);

@@ -1,7 +1,7 @@
 //! The task of one client: bytes in, commands out, answers back. It alone touches the socket and the session.
 //!
 //! One round: take the mail, carry out what was received, write what there is, wait for any of them. A round never waits for the client
-//! to read: while too much is unanswered or unwritten, no more is read or carried out.
+//! to read: while too much is unanswered or unwritten, no more is read or carried out. Nor is it long, whatever the client has sent.
 
 use std::future::pending;
 use std::io;
@@ -26,6 +26,8 @@ use crate::wire::{ProtocolError, RequestDecoder};
 const MAX_UNANSWERED: usize = 1024;
 /// Unwritten bytes above which nothing more is carried out.
 const MAX_BACKLOG: usize = 1024 * 1024;
+/// Commands carried out before other clients have their turn.
+const COMMANDS_AT_A_TIME: usize = 128;
 /// Bytes read at a time.
 const READ_CHUNK: usize = 32 * 1024;
 /// How long a doomed connection may take to send what is queued.
@@ -120,8 +122,8 @@ impl Connection {
             if let Some(end) = self.read_mail() {
                 return end;
             }
-            let throttled = match self.work().await {
-                Ok(throttled) => throttled,
+            let more = match self.work().await {
+                Ok(more) => more,
                 Err(end) => return end,
             };
             if let Some(end) = self.write() {
@@ -130,7 +132,8 @@ impl Connection {
             if self.is_finished() {
                 return if self.peer_closed { End::PeerClosed } else { End::Wanted };
             }
-            if throttled && self.may_execute() {
+            if more && self.may_execute() {
+                tokio::task::yield_now().await;
                 continue;
             }
             if let Some(end) = self.wait().await {
@@ -159,23 +162,26 @@ impl Connection {
         }
     }
 
-    /// Carries out what was received. True if it stopped because enough is under way, not because nothing is left.
+    /// Carries out some of what was received. True if it stopped because enough was done or is under way: more may be left.
     async fn work(&mut self) -> Result<bool, End> {
-        let mut throttled = false;
-        loop {
+        let mut more = true;
+        for _ in 0..COMMANDS_AT_A_TIME {
             if !self.may_execute() {
-                throttled = true;
                 break;
             }
             let words = match self.stalled.take() {
                 Some((words, stall)) if stall.is_over(self.slots.waiting()) => words,
                 Some(stalled) => {
                     self.stalled = Some(stalled);
+                    more = false;
                     break;
                 }
                 None => match self.next_request() {
                     Some(words) => words,
-                    None => break,
+                    None => {
+                        more = false;
+                        break;
+                    }
                 },
             };
             match self.execute(&words).await {
@@ -190,7 +196,7 @@ impl Connection {
         }
         self.decoder.release();
         self.note_facts();
-        Ok(throttled)
+        Ok(more)
     }
 
     fn next_request(&mut self) -> Option<Vec<Bytes>> {

@@ -20,6 +20,7 @@ use crate::acl::log::AclLog;
 use crate::conf::ServerSettings;
 use crate::conf::settings::BufferLimit;
 use crate::daemon::inbox::Inbox;
+use crate::daemon::limits;
 use crate::model;
 use crate::session::lookup::{Directory, Pulse};
 use crate::wire::{CommandError, CommandSpec, lookup};
@@ -51,6 +52,8 @@ pub(super) struct Shared {
     pub pause: Pause,
     pub stats: Stats,
     pub closing: watch::Sender<bool>,
+    /// See [`limits::first_refused_descriptor`].
+    pub first_refused_descriptor: i32,
     attacked: Mutex<Option<Instant>>,
 }
 
@@ -79,6 +82,7 @@ impl Shared {
             pause: Pause::default(),
             stats: Stats::default(),
             closing: watch::Sender::new(false),
+            first_refused_descriptor: limits::first_refused_descriptor(),
             attacked: Mutex::default(),
         }
     }
