@@ -8,6 +8,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
 
 use support::fleet::NAME;
+use support::node::text_of;
 use support::{Kind, Node, Value, Watcher, World, is_root, skipped, wait_for};
 
 const NOBODY: u32 = 65_534;
@@ -91,9 +92,9 @@ fn on_a_full_disk_saves_fail_aloud_and_no_vote_is_given() {
     assert!(log.contains("tmp config file"), "{log}");
     // The change is in force all the same, and announced.
     assert_eq!(sentinel.call(&["SENTINEL", "MASTER", NAME]).field("quorum").as_deref(), Some("1"));
-    assert!(watcher.saw("+set", "quorum 1"));
+    wait_for("+set", 5, || watcher.saw("+set", "quorum 1"));
     // The file on disk is the last good one, whole, without remains of the attempts beside it.
-    let saved = support::node::text_of(&inside(&sentinel, "sentinel.conf"));
+    let saved = text_of(&inside(&sentinel, "sentinel.conf"));
     assert!(saved.contains(&format!("sentinel leader-epoch {NAME} 3")), "{saved}");
     assert!(saved.contains(&format!("127.0.0.1 {} 2", master.port)), "{saved}");
     let mut files: Vec<String> = fs::read_dir(inside(&sentinel, ""))
@@ -117,7 +118,7 @@ fn on_a_full_disk_saves_fail_aloud_and_no_vote_is_given() {
     });
     assert_eq!(sentinel.call(&["SENTINEL", "SET", NAME, "quorum", "2"]), Value::Simple("OK".into()));
     assert_eq!(sentinel.call(&["SENTINEL", "FLUSHCONFIG"]), Value::Simple("OK".into()));
-    let saved = support::node::text_of(&inside(&sentinel, "sentinel.conf"));
+    let saved = text_of(&inside(&sentinel, "sentinel.conf"));
     assert!(saved.contains(&format!("sentinel leader-epoch {NAME} 5")), "{saved}");
 }
 
@@ -144,6 +145,39 @@ fn no_epoch_is_voted_in_twice_whenever_the_crash_comes() {
     assert!(leftovers.len() <= 2, "temporary files pile up: {leftovers:?}");
 }
 
+/// Puts `strace` in front of the Sentinel; returns where it writes, or `None` if it can't be used here.
+fn traced(world: &World, sentinel: &mut Node) -> Option<PathBuf> {
+    let trace = world.path("trace");
+    let calls = "trace=fsync,rename,recvfrom,read,sendto,write,writev,sendmsg";
+    let strace = ["strace", "-f", "-qq", "-s", "300", "-e", calls, "-o"].map(str::to_owned);
+    let works = std::process::Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
+    if !works.is_ok_and(|status| status.success()) {
+        skipped("what is on disk when a vote leaves", "strace is missing, or may not trace");
+        return None;
+    }
+    sentinel.prefix = strace.to_vec();
+    sentinel.prefix.push(trace.display().to_string());
+    Some(trace)
+}
+
+#[test]
+fn a_vote_leaves_only_when_file_and_folder_are_on_disk() {
+    let world = World::new();
+    let (master, mut sentinel) = guarded(&world);
+    let Some(trace) = traced(&world, &mut sentinel) else { return };
+    sentinel.start();
+    assert_eq!(ask_vote(&sentinel, &master, 7, 'a').0, id_of('a'));
+    let is_answer =
+        |line: &str| line.contains(&format!("$40\\r\\n{}", id_of('a'))) && !line.contains("MASTER");
+    wait_for("the answer in the trace", 10, || text_of(&trace).lines().any(is_answer));
+    let text = text_of(&trace);
+    let mut rest = text.lines().skip_while(|line| !line.contains("IS-MASTER-DOWN-BY-ADDR"));
+    for step in ["fsync", "rename", "fsync"] {
+        let done = rest.find(|line| is_answer(line) || line.contains(step) && line.ends_with("= 0"));
+        assert!(done.is_some_and(|line| !is_answer(line)), "the vote left before {step}:\n{text}");
+    }
+}
+
 /// Makes `sentinel` run as a user without rights, from a copy of the program which that user may read.
 fn as_nobody(world: &World, sentinel: &mut Node) {
     if !is_root() {
@@ -152,7 +186,10 @@ fn as_nobody(world: &World, sentinel: &mut Node) {
     }
     let name = sentinel.program.file_name().expect("a program").to_owned();
     let copy = world.folder("bin").join(name);
-    fs::copy(&sentinel.program, &copy).expect("a copy of the program");
+    // By another process: a test that forks beside us would inherit our open file, and a program that is open for
+    // writing can't be run.
+    let copied = std::process::Command::new("cp").arg(&sentinel.program).arg(&copy).status();
+    assert!(copied.is_ok_and(|status| status.success()), "a copy of the program");
     sentinel.program = copy;
     chown(&sentinel.conf, Some(NOBODY), Some(NOBODY)).expect("root may give files away");
     let id = NOBODY.to_string();

@@ -32,7 +32,8 @@ fn a_master_monitored_at_runtime_is_guarded_like_any_other() {
     assert_eq!(again, Value::Error("ERR Duplicate master name.".into()));
     let set = ["SENTINEL", "SET", NAME, "down-after-milliseconds", "1000", "failover-timeout", "8000"];
     assert_eq!(sentinel.call(&set), ok());
-    assert!(watcher.saw("+monitor", &format!("master {NAME} 127.0.0.1 {port} quorum 1")));
+    let monitored = format!("master {NAME} 127.0.0.1 {port} quorum 1");
+    wait_for("+monitor", 5, || watcher.saw("+monitor", &monitored));
     let text = sentinel.conf_text();
     assert!(text.contains(&format!("sentinel down-after-milliseconds {NAME} 1000")), "{text}");
     assert!(text.contains(&format!("sentinel failover-timeout {NAME} 8000")), "{text}");

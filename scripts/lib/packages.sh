@@ -46,6 +46,8 @@ need_redis() {
     command -v redis-cli >/dev/null || missing+=(redis-tools)
     if [ "${1:-}" = with-sentinel ]; then
         command -v redis-sentinel >/dev/null || missing+=(redis-sentinel)
+        # One test watches system calls with it, and says so when it cannot.
+        command -v strace >/dev/null || install_packages strace || true
     fi
     command -v setpriv >/dev/null || missing+=(util-linux)
     command -v cc >/dev/null || missing+=(gcc libc6-dev)

@@ -69,6 +69,8 @@ pub struct Memory {
     pub id: String,
     pub master: Vec<String>,
     pub config_epoch: String,
+    /// The lines of its file that hold epochs and votes.
+    pub epochs: Vec<String>,
     pub replicas: Vec<String>,
     pub peers: Vec<String>,
 }
@@ -203,6 +205,7 @@ impl Fleet {
             id: node.call(&["SENTINEL", "MYID"]).text(),
             master: node.call(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME]).texts(),
             config_epoch: master.field("config-epoch").unwrap_or_default(),
+            epochs: epochs_of(&node.conf_text()),
             replicas: all("REPLICAS", "name"),
             peers: all("SENTINELS", "runid"),
         }
@@ -220,6 +223,8 @@ impl Fleet {
                 let line = format!("sentinel known-replica {NAME} {}", replica.replace(':', " "));
                 assert!(text.contains(&line), "no {line:?} in:\n{text}");
             }
+            let epoch = format!("sentinel config-epoch {NAME} {}", memory.config_epoch);
+            assert!(memory.epochs.contains(&epoch), "no {epoch:?} in:\n{text}");
             self.sentinels[*i].start();
             assert_eq!(&self.memory(*i), memory, "sentinel{i} forgot something in a crash");
             self.sentinels[*i].kill9();
@@ -227,4 +232,13 @@ impl Fleet {
         running.iter().for_each(|i| self.sentinels[*i].start());
         self.wait_healthy();
     }
+}
+
+/// The lines of a configuration file that say in which epoch the fleet is, and whom this Sentinel voted for last.
+fn epochs_of(conf: &str) -> Vec<String> {
+    let kinds = ["sentinel current-epoch ", "sentinel config-epoch ", "sentinel leader-epoch "];
+    let holds = |line: &&str| kinds.iter().any(|kind| line.starts_with(kind));
+    let mut lines: Vec<String> = conf.lines().filter(holds).map(str::to_owned).collect();
+    lines.sort();
+    lines
 }
