@@ -26,6 +26,10 @@ use crate::session::lookup::{DirectoryWriter, Pulse};
 
 /// Facts of one turn at most, so that deadlines and actions are never far away.
 const BATCH: usize = 1024;
+/// Commands of one turn at most,
+const COMMANDS: usize = 256;
+/// and how long they may take together: some ask for all that is known of ten thousand masters.
+const COMMANDS_TIME: Duration = Duration::from_millis(5);
 /// Longest sleep: the pulse must show a living engine even if nothing happens.
 const LONGEST_SLEEP: Duration = Duration::from_millis(500);
 /// A turn longer than this is worth a line.
@@ -90,6 +94,7 @@ impl Driver {
             biased;
             Some(input) = self.outlet.completions.recv() => Some(input),
             Some(input) = self.outlet.facts.recv() => Some(input),
+            Some(input) = self.outlet.commands.recv() => Some(input),
             () = tokio::time::sleep_until(until) => None,
         }
     }
@@ -110,7 +115,7 @@ impl Driver {
         }
     }
 
-    /// Hands in what waits, up to a batch. Returns how many facts that were.
+    /// Hands in what waits: a batch of facts, then some commands. Returns how many inputs that were.
     fn feed(&mut self, now: Now, first: Option<Input>) -> usize {
         let mut next = first;
         let mut fed = 0;
@@ -122,6 +127,15 @@ impl Driver {
             }
             self.engine.handle(now, input);
             fed += 1;
+        }
+        let began = self.clock.now().mono;
+        for _ in 0..COMMANDS {
+            let Ok(input) = self.outlet.commands.try_recv() else { break };
+            self.engine.handle(now, input);
+            fed += 1;
+            if self.clock.now().mono.since(began) > COMMANDS_TIME {
+                break;
+            }
         }
         fed
     }

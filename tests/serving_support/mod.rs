@@ -124,7 +124,7 @@ async fn fake_engine(
     seen: Arc<Mutex<Vec<Command>>>,
     held: Arc<Mutex<Vec<CommandId>>>,
 ) {
-    while let Some(input) = outlet.facts.recv().await {
+    while let Some(input) = outlet.commands.recv().await {
         let Input::Command { id, command, .. } = input else { continue };
         seen.lock().expect("unpoisoned").push(command.clone());
         let answer = match command {

@@ -29,7 +29,7 @@ pub(super) async fn run(common: Common, conn: ConnId, target: Target, queue: mps
     let inbox = common.inbox.clone();
     let cause = match connect::connect(&target, common.source.as_deref(), &common.names).await {
         Ok((stream, endpoints)) => {
-            inbox.send(Input::Connected(conn, endpoints)).await;
+            inbox.report(Input::Connected(conn, endpoints)).await;
             let mut task = Task {
                 common,
                 conn,
@@ -46,7 +46,7 @@ pub(super) async fn run(common: Common, conn: ConnId, target: Target, queue: mps
         }
         Err(cause) => cause,
     };
-    inbox.send(Input::Disconnected(conn, cause)).await;
+    inbox.report(Input::Disconnected(conn, cause)).await;
 }
 
 /// A request that awaits its reply.
@@ -154,7 +154,7 @@ impl Task {
                 ConnKind::PubSub => self.on_pubsub(frame)?,
             };
             for input in inputs.into_iter().flatten() {
-                self.common.inbox.send(input).await;
+                self.common.inbox.report(input).await;
             }
         }
         self.decoder.release();

@@ -159,7 +159,7 @@ impl Connection {
         let seq = self.slots.owe(Owed { protocol: self.session.protocol, wanted, how });
         let id = CommandId { client: self.session.id, seq };
         // Without an engine the process ends; nobody will miss the answer.
-        self.shared.inbox.send(Input::Command { id, command, runnable }).await;
+        self.shared.inbox.ask(Input::Command { id, command, runnable }).await;
     }
 
     fn run_session_command(&mut self, verb: Verb, words: &[Bytes]) {
