@@ -75,7 +75,11 @@ async fn accept_unix(shared: Arc<Shared>, listener: UnixListener, path: String) 
     }
 }
 
+/// A client that gave up before it was accepted concerns nobody else.
 async fn back_off(error: &io::Error) {
+    if error.kind() == io::ErrorKind::ConnectionAborted {
+        return;
+    }
     warn!("Accepting client connection: accept: {}", reason(error));
     tokio::time::sleep(BACK_OFF).await;
 }
