@@ -231,3 +231,24 @@ fn a_crowd_of_clients_keeps_no_reply_of_a_master_waiting() {
     }
     assert_eq!(watcher.on("+sdown"), Vec::<String>::new());
 }
+
+#[test]
+fn a_disk_that_hangs_stops_neither_other_clients_nor_the_end() {
+    let world = World::new();
+    let mut sentinel = lone(&world, &[]);
+    sentinel.start();
+    let conf = sentinel.conf.clone();
+    fs::rename(&conf, world.path("aside")).expect("our own file");
+    // Whoever opens this for reading waits for a writer: as on a disk that does not answer.
+    nix::unistd::mkfifo(&conf, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+    let mut admin = sentinel.client();
+    admin.send(&["SENTINEL", "SET", NAME, "quorum", "2"]).expect("a connection");
+    admin.send(&["PING"]).expect("a connection");
+    let mut other = sentinel.client();
+    let quorum = || sentinel.call(&["SENTINEL", "MASTER", NAME]).field("quorum");
+    wait_for("the change to be known", 5, || quorum().as_deref() == Some("2"));
+    assert_eq!(other.call(&["PING"]).expect("an answer"), pong());
+    assert_eq!(admin.read_all().0, "", "nothing is confirmed that is not on disk, and nothing overtakes it");
+    sentinel.signal(Signal::SIGTERM);
+    assert_eq!(sentinel.wait_end(5).code(), Some(0));
+}
