@@ -136,6 +136,27 @@ fn installed_by_init_script() {
 }
 
 #[test]
+fn the_init_script_starts_again_after_a_crash_and_stops_without_the_password() {
+    let world = World::new();
+    let service = install(&world, 6300);
+    let lines = text_of(&service.conf);
+    fs::write(&service.conf, format!("requirepass s3cret\n{lines}")).expect("our own file");
+    let pid = || text_of(&service.pidfile).trim().parse().unwrap_or(0);
+    assert!(service.run("start").status.success());
+    wait_for("the pid file", 10, || service.status() == Some(0));
+    let crashed = pid();
+    drop(Daemon(crashed));
+    wait_for("the crash to be seen", 10, || service.status() == Some(3));
+    assert_eq!(pid(), crashed, "the pid file is left over");
+    assert!(service.run("start").status.success());
+    wait_for("another pid", 10, || service.status() == Some(0) && pid() != crashed);
+    let daemon = Daemon(pid());
+    assert!(service.run("stop").status.success());
+    assert!(!daemon.is_alive());
+    assert_eq!(service.status(), Some(3));
+}
+
+#[test]
 fn started_by_hand_without_a_pid_file_line() {
     let default_pidfile = Path::new("/var/run/redis.pid");
     let taken = default_pidfile.exists();
