@@ -3,6 +3,7 @@
 //! Facts go in, actions come out, and nothing else happens in between: every decision is made by [`engine`], which does no I/O;
 //! the rest feeds it and carries out what it asks. Modules, in dependency order:
 //!
+//! - [`text`]: words and numbers as text
 //! - [`model`]: leaf values (time, identity, epochs, addresses)
 //! - [`wire`]: bytes ⇄ types, the only place that knows RESP
 //! - [`conf`]: `sentinel.conf`, read and rewritten
@@ -19,4 +20,5 @@ pub mod daemon;
 pub mod engine;
 pub mod model;
 pub mod session;
+pub mod text;
 pub mod wire;

@@ -4,14 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Module → the crate's own modules that it may name.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
+    ("text", &["text"]),
     ("model", &["model"]),
-    ("wire", &["wire", "model"]),
-    ("conf", &["conf", "model"]),
-    ("acl", &["acl", "wire", "model"]),
-    ("session", &["session", "acl", "wire", "model"]),
-    ("engine", &["engine", "wire", "conf", "model"]),
-    ("daemon", &["daemon", "engine", "session", "acl", "conf", "wire", "model", "cli"]),
+    ("wire", &["wire", "model", "text"]),
+    ("conf", &["conf", "model", "text"]),
+    ("acl", &["acl", "wire", "model", "text"]),
+    ("session", &["session", "acl", "wire", "model", "text"]),
+    ("engine", &["engine", "wire", "conf", "model", "text"]),
+    ("daemon", &["daemon", "engine", "session", "acl", "conf", "wire", "model", "text", "cli"]),
 ];
 
 /// Dependency → the files and folders that may name it.

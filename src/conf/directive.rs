@@ -96,7 +96,7 @@ impl Directive {
         text.map_or_else(Vec::new, |text| {
             let words = match self.kind {
                 Kind::Text { .. } => vec![text.as_bytes().to_vec()],
-                _ => super::token::split(text.as_bytes()).expect("defaults have no quotes"),
+                _ => crate::text::words::split(text.as_bytes()).expect("defaults have no quotes"),
             };
             self.kind.canonical(&words, &[]).expect("a default is a valid value")
         })
@@ -111,7 +111,7 @@ impl Directive {
             [] | [_, _, ..] if !self.kind.takes_many() => return Err("wrong number of arguments".to_owned()),
             // One word of a list may hold the whole list.
             [word] if self.kind.takes_many() && !word.is_empty() => {
-                self.kind.canonical(&super::token::split(word).unwrap_or_default(), before)?
+                self.kind.canonical(&crate::text::words::split(word).unwrap_or_default(), before)?
             }
             _ => self.kind.canonical(words, before)?,
         };
@@ -162,7 +162,7 @@ mod tests {
                 assert_eq!(*name, name.to_lowercase());
             }
             for line in row.default_lines().iter().chain(&row.rewrite_default_lines()) {
-                let words = super::super::token::split(line.as_bytes()).expect("canonical text is readable");
+                let words = crate::text::words::split(line.as_bytes()).expect("canonical text is readable");
                 assert!(row.parse(&words, &row.default_lines()).is_ok(), "{}: {line}", row.name);
             }
             assert!(row.usage().contains(row.name), "{}", row.name);

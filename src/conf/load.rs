@@ -16,7 +16,7 @@ use super::place::{Joined, Origin, Place};
 use super::renames::Renames;
 use super::sentinel::Statement;
 use super::settings::{LogLevel, Settings};
-use super::token;
+use crate::text::words;
 
 /// Something the operator should see in the log, though the configuration is good.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -214,7 +214,7 @@ impl<'h> Loader<'h> {
                     line.fault("NUL byte in configuration line", "text: the file seems to be damaged")
                 );
             }
-            let Some(mut words) = token::split(bytes) else {
+            let Some(mut words) = words::split(bytes) else {
                 return Err(line.fault("Unbalanced quotes in configuration line", QUOTES));
             };
             if let Some(name) = words.first_mut() {

@@ -7,7 +7,6 @@
 
 pub mod directive;
 mod error;
-pub mod glob;
 mod host;
 mod load;
 mod number;
@@ -21,7 +20,6 @@ mod rewrite;
 mod sentinel;
 mod server;
 pub mod settings;
-mod token;
 
 #[cfg(test)]
 mod tests;

@@ -2,16 +2,7 @@
 //!
 //! Does not know which directive wants which. Nothing here overflows: what does not fit is the nearest number that does.
 
-/// A decimal integer without plus sign, leading zeros or blanks (spec 1 §2.3).
-pub fn strict(text: &[u8]) -> Option<i64> {
-    let digits = text.strip_prefix(b"-").unwrap_or(text);
-    let canonical = match digits {
-        [] => false,
-        [b'0'] => text.len() == 1,
-        [first, rest @ ..] => matches!(first, b'1'..=b'9') && rest.iter().all(u8::is_ascii_digit),
-    };
-    if canonical { std::str::from_utf8(text).ok()?.parse().ok() } else { None }
-}
+use crate::text::number::{lenient_integer, lenient_unsigned};
 
 /// Bytes with an optional unit (spec 1 §2.3); no digits at all count as zero.
 pub fn memory(text: &[u8]) -> Option<u64> {
@@ -51,21 +42,12 @@ pub fn octal(text: &[u8]) -> Option<i64> {
 
 /// C's `atoi`: what leading digits say, zero without any (spec 1 §3.1). Differs: saturates at 32 bits instead of wrapping around.
 pub fn lenient(text: &[u8]) -> i32 {
-    let (negative, rest) = sign(text);
-    let value = i64::try_from(saturating(leading_digits(rest), 10)).unwrap_or(i64::MAX);
-    let value = if negative { -value } else { value };
-    value.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32
+    lenient_integer(text).clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32
 }
 
 /// C's `strtoull`, for epochs. Differs: a negative number is zero, not the largest epoch there is.
 pub fn lenient_u64(text: &[u8]) -> u64 {
-    let (negative, rest) = sign(text);
-    if negative { 0 } else { saturating(leading_digits(rest), 10) }
-}
-
-fn leading_digits(text: &[u8]) -> &[u8] {
-    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    &text[..digits]
+    lenient_unsigned(text)
 }
 
 /// Skips blanks and a sign; tells whether it was a minus.
@@ -87,18 +69,6 @@ fn saturating(digits: &[u8], base: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn strict_numbers() {
-        for (text, expect) in
-            [("0", Some(0)), ("-1", Some(-1)), ("7000", Some(7000)), ("9223372036854775807", Some(i64::MAX))]
-        {
-            assert_eq!(strict(text.as_bytes()), expect, "{text}");
-        }
-        for text in ["", "-", "007", "+7", " 7", "7 ", "0x7", "-0", "9223372036854775808", "7a"] {
-            assert_eq!(strict(text.as_bytes()), None, "{text}");
-        }
-    }
 
     #[test]
     fn memory_sizes() {

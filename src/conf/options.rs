@@ -2,7 +2,7 @@
 //!
 //! Does not look at the first argument (the configuration file or a special option): the caller takes that away.
 
-use super::token::{repr, split};
+use crate::text::words::{repr, split};
 
 /// The text for the arguments after the configuration file, and whether one of them asks to read standard input.
 ///

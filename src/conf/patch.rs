@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::settings::{MasterSettings, SentinelSettings, Settings};
-use super::token;
 use crate::model::MasterName;
+use crate::text::words;
 
 /// One change of the persisted state. Each replaces the whole of what it names, so applying a change twice is harmless.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,7 +59,7 @@ impl Settings {
 
 /// Name and rules of a `user` line.
 fn user(line: &str) -> Option<(String, Vec<String>)> {
-    let words = token::split(line.as_bytes())?;
+    let words = words::split(line.as_bytes())?;
     let mut words = words.into_iter().map(|word| String::from_utf8_lossy(&word).into_owned());
     Some((words.next()?, words.collect()))
 }

@@ -70,7 +70,7 @@ impl Joined {
             let number = index + 1;
             let Part { origin, first_line, .. } = self.parts.get(part)?;
             let place = Place { origin: origin.clone(), line: number + 1 - first_line };
-            Some((number, place, super::token::trim(line)))
+            Some((number, place, crate::text::words::trim(line)))
         })
     }
 }

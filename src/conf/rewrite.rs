@@ -14,7 +14,7 @@ pub(super) use sentinel::sentinel_lines;
 
 use super::directive::{self, Kind};
 use super::settings::{MasterSettings, ServerSettings, Settings};
-use super::token;
+use crate::text::words;
 
 /// One line to write.
 pub(super) struct Line {
@@ -81,7 +81,7 @@ fn user_lines(server: &ServerSettings, put: &mut impl FnMut(Line)) {
         let mut text = b"user".to_vec();
         for word in std::iter::once(name).chain(rules) {
             text.push(b' ');
-            token::push_quoted(&mut text, word.as_bytes());
+            words::push_quoted(&mut text, word.as_bytes());
         }
         put(Line { key: b"user".to_vec(), text, force: true });
     }

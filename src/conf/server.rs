@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::directive::{self, Lines};
+use super::number;
 use super::origins::Origins;
 use super::settings::{BufferLimit, LogLevel, ServerSettings, Supervised};
-use super::{number, token};
+use crate::text::number::parse_integer;
+use crate::text::words;
 
 /// Canonical values by primary name, all names present.
 pub(super) struct Values<'a>(pub &'a BTreeMap<String, Lines>);
@@ -23,7 +25,7 @@ impl Values<'_> {
     }
 
     fn int<T: TryFrom<i64>>(&self, name: &str) -> T {
-        let value = number::strict(self.word(name).as_bytes()).and_then(|value| T::try_from(value).ok());
+        let value = parse_integer(self.word(name).as_bytes()).and_then(|value| T::try_from(value).ok());
         value.expect("the table's bounds fit the type")
     }
 
@@ -36,7 +38,7 @@ impl Values<'_> {
     }
 
     fn bytes(&self, name: &str) -> Option<Vec<u8>> {
-        token::split(self.word(name).as_bytes()).expect("canonical text is balanced").pop()
+        words::split(self.word(name).as_bytes()).expect("canonical text is balanced").pop()
     }
 
     fn text(&self, name: &str) -> Option<String> {
@@ -62,7 +64,7 @@ impl Values<'_> {
 
     /// The typed settings; what is not in the values (users, renamed commands, origins) is empty.
     pub fn server(&self) -> ServerSettings {
-        let bind = token::split(self.word("bind").as_bytes()).expect("canonical text is balanced");
+        let bind = words::split(self.word("bind").as_bytes()).expect("canonical text is balanced");
         ServerSettings {
             port: self.int("port"),
             bind: bind.into_iter().filter(|word| !word.is_empty()).map(utf8).collect(),

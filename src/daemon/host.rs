@@ -1,14 +1,12 @@
 //! The machine as `conf` sees it while it reads a configuration. Used at the start only, on the only thread.
 
 use std::fs::{self, OpenOptions};
-use std::path::Path;
 
 use nix::unistd::{AccessFlags, access};
 
 use super::strerror::strerror;
 use super::users;
 use crate::conf::Host;
-use crate::wire::glob::glob_matches;
 
 /// Real files, the real working directory.
 pub struct Machine;
@@ -19,7 +17,7 @@ impl Host for Machine {
     }
 
     fn glob(&mut self, pattern: &str) -> Vec<String> {
-        glob(pattern)
+        matching_paths(pattern)
     }
 
     fn change_dir(&mut self, path: &str) -> Result<(), String> {
@@ -43,38 +41,13 @@ impl Host for Machine {
     }
 }
 
-/// The paths that match a pattern, sorted. Each component may hold `*`, `?` and `[…]`; a leading dot must be matched by a dot.
-fn glob(pattern: &str) -> Vec<String> {
-    let (mut found, rest) = match pattern.strip_prefix('/') {
-        Some(rest) => (vec!["/".to_string()], rest),
-        None => (vec![String::new()], pattern),
-    };
-    for part in rest.split('/').filter(|part| !part.is_empty()) {
-        found = found.iter().flat_map(|folder| step(folder, part)).collect();
-    }
-    found.sort();
-    found
-}
-
-/// The paths one component below `folder` that match `part`.
-fn step(folder: &str, part: &str) -> Vec<String> {
-    let join = |name: &str| match folder {
-        "" => name.to_string(),
-        "/" => format!("/{name}"),
-        _ => format!("{folder}/{name}"),
-    };
-    if !part.contains(['*', '?', '[']) {
-        let path = join(part);
-        return if Path::new(&path).exists() { vec![path] } else { Vec::new() };
-    }
-    let Ok(entries) = fs::read_dir(if folder.is_empty() { "." } else { folder }) else { return Vec::new() };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| name.starts_with('.') <= part.starts_with('.'))
-        .filter(|name| glob_matches(part.as_bytes(), name.as_bytes(), false))
-        .map(|name| join(&name))
-        .collect()
+/// The paths that match a pattern, sorted. A leading dot must be matched by a dot, as the shell has it; an unreadable folder and a
+/// pattern that is none match nothing.
+fn matching_paths(pattern: &str) -> Vec<String> {
+    let hidden = |path: &str| path.split('/').map(|part| part.starts_with('.')).collect::<Vec<bool>>();
+    let found = glob::glob(pattern).into_iter().flatten().flatten();
+    let paths = found.filter_map(|path| path.into_os_string().into_string().ok());
+    paths.filter(|path| hidden(path) == hidden(pattern)).collect()
 }
 
 #[cfg(test)]
@@ -92,7 +65,7 @@ mod tests {
         let root = dir.path().to_str().expect("a printable path");
         let check = |pattern: &str, expected: &[&str]| {
             let expected: Vec<String> = expected.iter().map(|path| format!("{root}/{path}")).collect();
-            assert_eq!(glob(&format!("{root}/{pattern}")), expected, "{pattern}");
+            assert_eq!(matching_paths(&format!("{root}/{pattern}")), expected, "{pattern}");
         };
         check("*/one.conf", &["a/one.conf", "b/one.conf"]);
         check("b/*.conf", &["b/one.conf"]);

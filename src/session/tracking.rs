@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::wire::number::parse_integer;
+use crate::text::number::parse_integer;
 use crate::wire::{CommandError, Value};
 
 /// What a client asked for.

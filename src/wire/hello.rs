@@ -1,7 +1,7 @@
 //! The gossip message: `ip,port,runid,current_epoch,master_name,master_ip,master_port,master_config_epoch` (spec 2 §6.1).
 
-use super::number::parse_unsigned;
 use crate::model::{Epoch, MasterName, RunId};
+use crate::text::number::parse_unsigned;
 
 /// One gossip message, from us or from a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]

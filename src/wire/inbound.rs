@@ -9,9 +9,9 @@
 use bytes::{Buf, Bytes, BytesMut};
 use thiserror::Error;
 
-use super::inline::split_words;
-use super::number::parse_integer;
 use super::value::Value;
+use crate::text::number::parse_integer;
+use crate::text::words;
 
 /// Bytes that a line may have before its end is seen.
 const MAX_LINE: usize = 64 * 1024;
@@ -194,7 +194,7 @@ impl RequestDecoder {
         };
         let line = &self.buffer[..end];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let words = split_words(line).ok_or(ProtocolError::UnbalancedQuotes)?;
+        let words = words::split(line).ok_or(ProtocolError::UnbalancedQuotes)?;
         self.buffer.advance(end + 1);
         self.move_to(0);
         if words.is_empty() {

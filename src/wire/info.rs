@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::number::{lenient_integer, lenient_unsigned};
+use crate::text::number::{lenient_integer, lenient_unsigned};
 
 /// The role an instance reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]

@@ -18,8 +18,6 @@ pub mod help;
 pub mod inbound;
 pub mod info;
 pub mod info_text;
-mod inline;
-pub mod number;
 pub mod parse;
 pub mod pubsub;
 pub mod refusal;

@@ -10,12 +10,12 @@ use super::command::{Command, SentinelCommand};
 use super::hello::Hello;
 use super::help;
 use super::inbound::is_http;
-use super::number::parse_integer;
 use super::refusal::CommandError;
 use super::request::HELLO_CHANNEL;
 use super::table::{CommandSpec, Verb, find_command};
 use super::value::Value;
 use crate::model::Epoch;
+use crate::text::number::parse_integer;
 
 /// What to do about a command.
 #[derive(Clone, Debug, PartialEq)]

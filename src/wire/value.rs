@@ -7,7 +7,7 @@
 
 use bytes::{BufMut, Bytes};
 
-use super::number::format_double;
+use crate::text::number::format_double;
 
 /// The version of the protocol a client speaks (spec 3 §3.3.3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

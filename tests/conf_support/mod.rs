@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use sentineld::conf::{ConfError, Host, Inputs, Loaded, glob, load};
+use sentineld::conf::{ConfError, Host, Inputs, Loaded, load};
 
 /// A folder of its own, removed in the end.
 pub struct Folder(pub PathBuf);
@@ -54,19 +54,8 @@ impl Host for RealHost {
 
     fn glob(&mut self, pattern: &str) -> Vec<String> {
         let pattern = self.0.join(pattern);
-        let (Some(folder), Some(name)) =
-            (pattern.parent(), pattern.file_name().and_then(|name| name.to_str()))
-        else {
-            return Vec::new();
-        };
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-        let mut paths: Vec<String> = names
-            .filter(|entry| glob::matches(name, entry))
-            .filter_map(|entry| folder.join(entry).to_str().map(str::to_owned))
-            .collect();
-        paths.sort();
-        paths
+        let found = glob::glob(pattern.to_str().expect("a path of ASCII")).expect("a pattern").flatten();
+        found.filter_map(|path| path.to_str().map(str::to_owned)).collect()
     }
 
     fn change_dir(&mut self, path: &str) -> Result<(), String> {

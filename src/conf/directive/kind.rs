@@ -3,7 +3,8 @@
 //! Canonical text is printable ASCII wherever the reference quotes, and parses to itself.
 
 use crate::conf::number;
-use crate::conf::token;
+use crate::text::number::parse_integer;
+use crate::text::words;
 
 /// The canonical text after a directive's name: one element for each line it needs, none if it is unset.
 pub type Lines = Vec<String>;
@@ -130,9 +131,9 @@ impl Kind {
             }
             Kind::Text { empty_unsets, check } => {
                 check.test(word)?;
-                Ok(if empty_unsets && word.is_empty() { Vec::new() } else { vec![token::repr(word)] })
+                Ok(if empty_unsets && word.is_empty() { Vec::new() } else { vec![words::repr(word)] })
             }
-            Kind::Dir => one(token::repr(word)),
+            Kind::Dir => one(words::repr(word)),
             Kind::Bind => bind(words),
             Kind::BufferLimits => buffer_limits(words, before),
             Kind::Save => save(words),
@@ -222,7 +223,7 @@ fn one_of(words: &[&str]) -> String {
 }
 
 fn integer(word: &[u8]) -> Result<i64, String> {
-    number::strict(word).ok_or_else(|| "argument couldn't be parsed into an integer".to_owned())
+    parse_integer(word).ok_or_else(|| "argument couldn't be parsed into an integer".to_owned())
 }
 
 fn between(value: i64, min: i64, max: i64) -> Result<i64, String> {
@@ -230,7 +231,7 @@ fn between(value: i64, min: i64, max: i64) -> Result<i64, String> {
 }
 
 fn memory_or_percent(word: &[u8]) -> Result<String, String> {
-    if let Some(percent) = word.strip_suffix(b"%").and_then(number::strict).filter(|percent| *percent >= 0) {
+    if let Some(percent) = word.strip_suffix(b"%").and_then(parse_integer).filter(|percent| *percent >= 0) {
         return match percent {
             0..=100 => Ok(format!("{percent}%")),
             _ => Err("percentage argument must be less or equal to 100".to_owned()),
@@ -274,8 +275,8 @@ fn bind(words: &[Vec<u8>]) -> Result<Lines, String> {
 /// A word as it is, or quoted where it must be.
 fn bare(word: &[u8]) -> String {
     let mut text = Vec::new();
-    token::push_quoted(&mut text, word);
-    String::from_utf8(text).unwrap_or_else(|_| token::repr(word))
+    words::push_quoted(&mut text, word);
+    String::from_utf8(text).unwrap_or_else(|_| words::repr(word))
 }
 
 fn buffer_limits(words: &[Vec<u8>], before: &[String]) -> Result<Lines, String> {
@@ -291,7 +292,7 @@ fn buffer_limits(words: &[Vec<u8>], before: &[String]) -> Result<Lines, String> 
             b"pubsub" => 2,
             _ => return Err("Invalid client class specified in buffer limit configuration.".to_owned()),
         };
-        let sizes = (number::memory(&limit[1]), number::memory(&limit[2]), number::strict(&limit[3]));
+        let sizes = (number::memory(&limit[1]), number::memory(&limit[2]), parse_integer(&limit[3]));
         let (Some(hard), Some(soft), Some(seconds @ 0..)) = sizes else {
             return Err(
                 "Error in hard, soft or soft_seconds setting in buffer limit configuration.".to_owned()
@@ -308,7 +309,7 @@ fn save(words: &[Vec<u8>]) -> Result<Lines, String> {
     if words.len() == 1 && words[0].is_empty() {
         return Ok(Vec::new());
     }
-    let whole = |word: &Vec<u8>| number::strict(word).unwrap_or(-1);
+    let whole = |word: &Vec<u8>| parse_integer(word).unwrap_or(-1);
     let valid = words.chunks(2).all(|pair| match pair {
         [seconds, changes] => whole(seconds) >= 1 && whole(changes) >= 0,
         _ => false,
@@ -322,7 +323,7 @@ fn oom_values(words: &[Vec<u8>]) -> Result<Lines, String> {
     }
     let values: Option<Vec<String>> = words
         .iter()
-        .map(|word| number::strict(word).filter(|value| (-2000..=2000).contains(value)))
+        .map(|word| parse_integer(word).filter(|value| (-2000..=2000).contains(value)))
         .map(|value| value.map(|value| value.to_string()))
         .collect();
     match values {
@@ -336,7 +337,7 @@ fn replica_of(words: &[Vec<u8>]) -> Result<Lines, String> {
     if host.eq_ignore_ascii_case(b"no") && port.eq_ignore_ascii_case(b"one") {
         return Ok(Vec::new());
     }
-    match number::strict(port) {
+    match parse_integer(port) {
         Some(port @ 0..=65535) => Ok(vec![format!("{} {port}", bare(host))]),
         _ => Err("Invalid master port".to_owned()),
     }
@@ -371,7 +372,7 @@ fn keyspace_events(word: &[u8]) -> Result<Lines, String> {
         false => ALL.chars().chain(['n']).filter(|class| has(*class)).collect(),
     };
     text.extend("KEm".chars().filter(|class| has(*class)));
-    Ok(vec![token::repr(text.as_bytes())])
+    Ok(vec![words::repr(text.as_bytes())])
 }
 
 fn shutdown_flags(words: &[Vec<u8>]) -> Result<Lines, String> {

@@ -8,13 +8,13 @@ use crate::conf::origins::Origins;
 use crate::conf::sentinel;
 use crate::conf::server::Values;
 use crate::conf::settings::{LogLevel, Settings};
-use crate::conf::token;
+use crate::text::words;
 
 impl Loader<'_> {
     /// The values of the file so far, with the working directory that results.
     pub(super) fn values_to_keep(&mut self) -> BTreeMap<String, Lines> {
         let mut values = self.values.clone();
-        values.insert("dir".to_owned(), vec![token::repr(self.host.current_dir().as_bytes())]);
+        values.insert("dir".to_owned(), vec![words::repr(self.host.current_dir().as_bytes())]);
         values
     }
 

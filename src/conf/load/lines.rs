@@ -6,7 +6,7 @@ use super::{ConfError, Joined, Line, Loader, Position, Remark, Source, Statement
 use crate::conf::directive::{self, Directive};
 use crate::conf::error::Invalid;
 use crate::conf::settings::LogLevel;
-use crate::conf::token;
+use crate::text::words;
 
 const UNKNOWN: &str = "Bad directive or wrong number of arguments";
 /// How deep files may include each other. Differs: the reference goes on until it runs out of memory.
@@ -148,7 +148,7 @@ impl Loader<'_> {
 
     /// What can be checked only at the end of each text (spec 1 §2.5). The reports name no line, only our last line does.
     pub(super) fn check_text(&mut self) -> Result<(), ConfError> {
-        let word = |name: &str| token::split(self.values[name].first()?.as_bytes())?.pop();
+        let word = |name: &str| words::split(self.values[name].first()?.as_bytes())?.pop();
         let log_file = word("logfile").and_then(|path| String::from_utf8(path).ok()).unwrap_or_default();
         if !log_file.is_empty() {
             const LOG_FILE: &str = "`logfile <path>` with a file that can be written";

@@ -6,7 +6,7 @@ use super::Line;
 use super::layout::sentinel_key;
 use crate::conf::sentinel::{Row, Word};
 use crate::conf::settings::{MasterSettings, SentinelSettings};
-use crate::conf::token::{push_quoted, repr};
+use crate::text::words::{push_quoted, repr};
 
 /// Gives every line to `put`.
 pub(in crate::conf) fn sentinel_lines<'m>(

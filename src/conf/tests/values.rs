@@ -1,7 +1,7 @@
 //! Values of generic directives: what is accepted, and the canonical form it takes (spec 1 §2.3, §5.3).
 
 use super::directive::find;
-use super::token::split;
+use crate::text::words::split;
 
 /// The canonical lines for a line, or the error.
 fn canonical(line: &str) -> Result<Vec<String>, String> {

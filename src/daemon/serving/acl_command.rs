@@ -10,7 +10,7 @@ use crate::acl::commands::{CATEGORIES, names_in_category};
 use crate::acl::log::Entry;
 use crate::acl::selector::Selector;
 use crate::acl::{Acl, DEFAULT_USER, Denied, User, generate_password};
-use crate::wire::number::parse_integer;
+use crate::text::number::parse_integer;
 use crate::wire::{CommandError, Value, Verb, lookup};
 
 /// Bits of a generated password unless asked otherwise, and at most.

@@ -9,7 +9,7 @@ use super::connection::Connection;
 use super::handle::Handle;
 use crate::model::ClientId;
 use crate::session::ReplyMode;
-use crate::wire::number::parse_integer;
+use crate::text::number::parse_integer;
 use crate::wire::{CommandError, Value, Verb};
 
 /// The kinds of client that LIST and KILL know.

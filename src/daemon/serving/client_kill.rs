@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::client_command::ClientType;
 use super::connection::Connection;
 use super::handle::{Doom, Handle};
-use crate::wire::number::parse_integer;
+use crate::text::number::parse_integer;
 use crate::wire::{CommandError, Value};
 
 /// Which clients to kill: those that fit every filter given.

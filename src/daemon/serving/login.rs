@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::connection::Connection;
 use crate::acl::DEFAULT_USER;
 use crate::acl::log::Reason;
-use crate::wire::number::parse_integer;
+use crate::text::number::parse_integer;
 use crate::wire::render::greeting;
 use crate::wire::{CommandError, Protocol, Value};
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::set::integer;
 use super::{answer, answer_when_saved, refuse};
 use crate::engine::cx::Cx;
 use crate::engine::fleet::Fleet;
 use crate::engine::globals::Tunables;
 use crate::model::CommandId;
+use crate::text::number::parse_integer;
 use crate::wire::glob::glob_matches;
 use crate::wire::{Answer, ErrorReply};
 
@@ -97,7 +97,7 @@ fn first_error(pairs: &[(String, Vec<u8>)]) -> Option<ErrorReply> {
             "resolve-hostnames" | "announce-hostnames" => {
                 value.eq_ignore_ascii_case(b"yes") || value.eq_ignore_ascii_case(b"no")
             }
-            "announce-port" => integer(value).is_some_and(|port| (0..=65_535).contains(&port)),
+            "announce-port" => parse_integer(value).is_some_and(|port| (0..=65_535).contains(&port)),
             "announce-ip" => std::str::from_utf8(value).is_ok(),
             _ => true,
         };
@@ -127,7 +127,7 @@ pub fn debug(fleet: &Fleet, cx: &mut Cx, id: CommandId, words: &[Vec<u8>]) {
         let (Some((_, period)), Some(value)) = (slot, pair.get(1)) else {
             return refuse(cx, id, ErrorReply::DebugUnknown { option });
         };
-        match integer(value).filter(|number| *number > 0) {
+        match parse_integer(value).filter(|number| *number > 0) {
             Some(number) => *period = Duration::from_millis(number.unsigned_abs()),
             None => {
                 let value = String::from_utf8_lossy(value).into_owned();

@@ -11,6 +11,7 @@ use crate::engine::fleet::Fleet;
 use crate::engine::notice::Level;
 use crate::engine::tag::Entity;
 use crate::model::{CommandId, MasterId};
+use crate::text::number::parse_integer;
 use crate::wire::{Answer, ErrorReply};
 
 /// Applies as many options as are good.
@@ -70,7 +71,7 @@ fn apply_next(
     }
     let value = &words[1];
     let invalid = || ErrorReply::SetInvalid { value: text(value), option: option.clone() };
-    let number = |least: i64| integer(value).filter(|number| *number >= least).ok_or_else(invalid);
+    let number = |least: i64| parse_integer(value).filter(|number| *number >= least).ok_or_else(invalid);
     let settings = &mut fleet.masters[id].settings;
     let mut shown = text(value);
     match lower.as_str() {
@@ -165,13 +166,4 @@ fn millis(number: i64) -> Duration {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// The strict integers of commands (spec 3 §3.0): digits without a leading zero, an optional minus.
-pub(super) fn integer(bytes: &[u8]) -> Option<i64> {
-    let digits = bytes.strip_prefix(b"-").unwrap_or(bytes);
-    let canonical =
-        digits.iter().all(u8::is_ascii_digit) && (digits == b"0" || digits.first() != Some(&b'0'));
-    let text = std::str::from_utf8(bytes).ok().filter(|text| canonical && *text != "-0")?;
-    text.parse().ok()
 }

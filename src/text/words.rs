@@ -1,10 +1,11 @@
-//! Words of a configuration line: splitting a line into them, and writing one so that it is read back unchanged.
+//! Words of a line, in the configuration file and in inline requests alike: splitting a line into them, and writing one so that it
+//! is read back unchanged.
 //!
-//! Works on bytes: passwords and comments may be in any encoding. Knows nothing about directives.
+//! Works on bytes: passwords and comments may be in any encoding. Knows nothing about directives, commands or the ends of lines.
 //!
 //! Invariants: `split(repr(x)) == [x]` and `split(quoted(x)) == [x]` for every `x`.
 
-/// The words of a line by the rules of spec 1 §2.2; `None` if quotes are unbalanced or followed by text.
+/// The words of a line by the rules of spec 1 §2.2 and spec 3 §3.3.1; `None` if quotes are unbalanced or followed by text.
 pub fn split(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut words = Vec::new();
     let mut at = 0;
@@ -166,11 +167,21 @@ mod tests {
         check(r#"ab"c d""#, &["abc d"]);
         check(r"a\b #c", &["a\\b", "#c"]);
         check(r#""\xg1""#, &["xg1"]);
+        check("PING\rfoo", &["PING", "foo"]);
+        check("PING \ta\x0bb\x0c", &["PING", "a\x0bb\x0c"]);
+        check(r#"PING "\xZZ\x4""#, &["PING", "xZZx4"]);
+        assert_eq!(
+            split(b"PING \x80\xff"),
+            Some(vec![b"PING".to_vec(), b"\x80\xff".to_vec()]),
+            "bytes, not text"
+        );
     }
 
     #[test]
     fn unbalanced_quotes() {
-        for line in [r#"port "7000"#, r#"port "7000"x"#, "port '7", r#""a\"#, r#""a\""#] {
+        for line in
+            [r#"port "7000"#, r#"port "7000"x"#, "port '7", r#""a\"#, r#""a\""#, "a\"b", "a'b'\"c\"", "'"]
+        {
             assert_eq!(split(line.as_bytes()), None, "{line}");
         }
     }
