@@ -200,6 +200,12 @@ impl Node {
         text_of(&self.log)
     }
 
+    /// Waits until the log has a text: a line may come after the answer to the command that caused it.
+    #[track_caller]
+    pub fn wait_log(&self, text: &str) {
+        wait_for(&format!("{text:?} in the log of {}", self.name), 10, || self.log_text().contains(text));
+    }
+
     /// The configuration file as it is now.
     pub fn conf_text(&self) -> String {
         text_of(&self.conf)
