@@ -16,6 +16,8 @@ pub mod resp;
 pub mod watch;
 pub mod world;
 
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 pub use fleet::Fleet;
@@ -50,7 +52,10 @@ pub fn is_root() -> bool {
     nix::unistd::Uid::effective().is_root()
 }
 
-/// Says on stderr what a test could not check on this machine, and why.
+/// Says what a test could not check on this machine, and why: on stderr, and to `scripts/test`, which lists it at its end.
 pub fn skipped(what: &str, why: &str) {
     eprintln!("SKIPPED: {what}: {why}");
+    let Some(list) = std::env::var_os("SENTINELD_TEST_SKIPPED") else { return };
+    let mut file = OpenOptions::new().create(true).append(true).open(list).expect("a file of scripts/test");
+    file.write_all(format!("{what}: {why}\n").as_bytes()).expect("room for a line");
 }
