@@ -86,12 +86,20 @@ fn a_script_that_hangs_delays_nothing() {
     fleet.data[0].kill9();
     fleet.wait_failover(0);
     wait_for("the script to have been started", 10, || !text_of(&out).is_empty());
-    let pending = fleet.sentinels[0].call(&["SENTINEL", "PENDING-SCRIPTS"]);
-    let running: Vec<_> =
-        pending.items().iter().filter(|job| job.field("flags").as_deref() == Some("running")).collect();
-    assert!(!running.is_empty(), "{pending:?}");
-    for job in running {
-        let pid = job.field("pid").and_then(|pid| pid.parse().ok()).expect("a pid");
+    let running = || {
+        let pending = fleet.sentinels[0].call(&["SENTINEL", "PENDING-SCRIPTS"]);
+        let mut jobs = pending.items().to_vec();
+        jobs.retain(|job| job.field("flags").as_deref() == Some("running"));
+        jobs
+    };
+    // A script that is just being started has no pid yet.
+    let pid_of = |job: &Value| job.field("pid").and_then(|pid| pid.parse().ok()).filter(|pid| *pid > 1);
+    wait_for("pids of all that run", 10, || {
+        let jobs = running();
+        !jobs.is_empty() && jobs.iter().all(|job| pid_of(job).is_some())
+    });
+    for job in running() {
+        let Some(pid) = pid_of(&job) else { continue };
         let argv = job.items().chunks(2).find(|pair| pair[0].text() == "argv").expect("argv")[1].texts();
         assert_eq!(argv[0], hangs.display().to_string());
         // Its end is ours to bring about: the script outlives even its Sentinel.

@@ -238,6 +238,10 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
+        // To the kernel 0 is our whole process group, and 1 is init.
+        if self.0 < 2 {
+            return;
+        }
         kill(Pid::from_raw(self.0 as i32), Signal::SIGKILL).ok();
     }
 }
