@@ -3,7 +3,7 @@
 mod support;
 
 use support::fleet::{NAME, PATIENT_MS, Plan, timing};
-use support::{Client, Fleet, Kind, Value, wait_for};
+use support::{Client, Fleet, Kind, Value, World, skipped, wait_for};
 
 /// Kills the master of a protected fleet and sees the failover through.
 fn fail_over(plan: &Plan) -> Fleet {
@@ -81,4 +81,38 @@ fn a_password_given_at_runtime_opens_the_links() {
         master.as_deref() == Some("master")
             && flags("REPLICAS").items().iter().all(|r| r.field("flags").as_deref() == Some("slave"))
     });
+}
+
+#[test]
+fn a_wrong_password_is_told_from_a_dead_server_by_the_log() {
+    if Kind::Subject.is_reference() {
+        skipped("the log line about a wrong password", "the reference has none");
+        return;
+    }
+    let world = World::new();
+    let mut master = world.data("master", &["requirepass right".into()]);
+    master.start();
+    let at = format!("127.0.0.1 {}", master.port);
+    let mut conf = Vec::new();
+    for (name, pass) in [("wrong", Some("bad")), ("missing", None), (NAME, Some("right"))] {
+        conf.push(format!("sentinel monitor {name} {at} 1"));
+        conf.push(format!("sentinel down-after-milliseconds {name} 1000"));
+        conf.extend(pass.map(|pass| format!("sentinel auth-pass {name} {pass}")));
+    }
+    let mut sentinel = world.sentinel("sentinel", Kind::Subject, &conf);
+    sentinel.start();
+    let told = |line: &str| sentinel.log_text().matches(line).count();
+    let wrong = format!("# Denied by master wrong {at}: WRONGPASS ");
+    let missing = format!("# Denied by master missing {at}: NOAUTH ");
+    wait_for("both lines", 10, || told(&wrong) == 1 && told(&missing) == 1);
+    wait_for("the two to count as down", 10, || told("+sdown master") == 2);
+    // Reconnects go on, but the log is not flooded by them.
+    support::holds_for("each is told once", 3.0, || told(&wrong) == 1 && told(&missing) == 1);
+    assert_eq!(told(&format!("Denied by master {NAME}")), 0);
+    // Once the password is right the link works; when it is wrong again, that is news.
+    let right = sentinel.call(&["SENTINEL", "SET", "wrong", "auth-pass", "right"]);
+    assert_eq!(right, Value::Simple("OK".into()));
+    wait_for("the master to be up", 10, || told(&format!("-sdown master wrong {at}")) == 1);
+    sentinel.call(&["SENTINEL", "SET", "wrong", "auth-pass", "bad"]);
+    wait_for("the news", 10, || told(&wrong) == 2);
 }

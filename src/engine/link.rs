@@ -41,6 +41,8 @@ pub struct Link {
     pub heard_at: Instant,
     /// Our address on the command connection.
     pub local_ip: Option<IpAddr>,
+    /// What it denied us, as far as that was logged (`denial`).
+    pub denials: Vec<String>,
     /// The wheel entry.
     pub timer: Timer,
 }
@@ -59,6 +61,7 @@ impl Link {
             pong_at: now,
             heard_at: now,
             local_ip: None,
+            denials: Vec::new(),
             timer: Timer::default(),
         }
     }

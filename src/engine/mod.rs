@@ -14,6 +14,7 @@ mod block;
 mod command;
 mod conn;
 mod cx;
+mod denial;
 mod election;
 mod failover;
 mod fleet;
@@ -234,6 +235,9 @@ impl Engine {
 fn on_reply(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, tag: Tag, reply: Reply) {
     if id.kind == ConnKind::Command {
         link::on_answered(fleet, cx, id.link);
+    }
+    if fleet.instance(tag.entity).is_some() {
+        denial::note(fleet, cx, id.link, tag, &reply);
     }
     match (tag.ask, reply) {
         (Ask::Ping, Reply::Ping(pong)) => link::on_ping_reply(fleet, cx, id.link, &pong),
