@@ -50,7 +50,7 @@ pub fn on_connection_lost(replica: &mut Replica, cause: &str) {
     if let Some(block) = &mut replica.block
         && block.outcome == Outcome::Pending
     {
-        block.outcome = Outcome::Failed(format!("connection lost: {cause}"));
+        block.outcome = Outcome::Lost(format!("connection lost: {cause}"));
     }
 }
 
@@ -113,7 +113,7 @@ fn refused(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId, reason: String) {
     };
     if block.plain {
         let text = format!("{command} refused by replica {}: {reason}", replica.instance.name);
-        block.outcome = Outcome::Failed(reason);
+        block.outcome = Outcome::Refused(reason);
         cx.log(Level::Warning, text);
     } else {
         let target = block.target.clone();

@@ -10,7 +10,6 @@ use std::time::Duration;
 use super::block;
 use super::cx::Cx;
 use super::election;
-use super::failover::Failover;
 use super::fleet::Fleet;
 use super::notice::Level;
 use super::tag::Entity;
@@ -29,7 +28,7 @@ pub fn on_role_master(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId) {
     let now = cx.mono();
     let replica = &fleet.replicas[id];
     let master = replica.master;
-    if promoted(fleet, master) == Some(id)
+    if fleet.masters[master].failover.promoted() == Some(id)
         || recently_repaired(fleet, cx, id)
         || !looks_sane(fleet, cx, master)
     {
@@ -130,14 +129,6 @@ fn looks_sane(fleet: &Fleet, cx: &Cx, id: MasterId) -> bool {
 
 fn recently_repaired(fleet: &Fleet, cx: &Cx, id: ReplicaId) -> bool {
     fleet.replicas[id].repaired_at.is_some_and(|at| cx.mono().since(at) < INTERVAL)
-}
-
-fn promoted(fleet: &Fleet, id: MasterId) -> Option<ReplicaId> {
-    match fleet.masters[id].failover {
-        Failover::Promoting { candidate, .. } => Some(candidate),
-        Failover::Reconfiguring { promoted, .. } => Some(promoted),
-        _ => None,
-    }
 }
 
 fn point_at_master(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId) -> bool {

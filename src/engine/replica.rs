@@ -80,8 +80,10 @@ pub enum Outcome {
     Pending,
     /// SLAVEOF was accepted.
     Accepted,
-    /// It was refused, in the plain form too, or the connection was lost.
-    Failed(String),
+    /// It was refused, in the plain form too: why.
+    Refused(String),
+    /// The connection broke before the reply: why. What became of it is unknown.
+    Lost(String),
 }
 
 impl Replica {

@@ -50,7 +50,9 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     }
     let outcome = fleet.replicas[candidate].block.as_ref().map(|block| block.outcome.clone());
     match outcome {
-        Some(Outcome::Failed(reason)) => next_candidate(fleet, cx, id, &reason, give_up),
+        Some(Outcome::Refused(reason) | Outcome::Lost(reason)) => {
+            next_candidate(fleet, cx, id, &reason, give_up)
+        }
         Some(Outcome::Pending) if now >= chosen_at + PATIENCE => {
             next_candidate(fleet, cx, id, "it does not answer", give_up)
         }

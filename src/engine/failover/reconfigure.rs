@@ -85,11 +85,11 @@ fn give_up_on_silent(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Ins
         let due = at + timeout;
         match replica.block.as_ref().map(|block| &block.outcome) {
             // The connection broke before the reply: once it is back the command is sent again.
-            Some(Outcome::Failed(reason)) if reason.starts_with("connection lost") && now <= due => {
+            Some(Outcome::Lost(_)) if now <= due => {
                 replica.reconf = None;
                 replica.block = None;
             }
-            Some(Outcome::Failed(_)) => replica.reconf = Some(Reconf::Done),
+            Some(Outcome::Refused(_) | Outcome::Lost(_)) => replica.reconf = Some(Reconf::Done),
             _ if now > due => {
                 replica.reconf = Some(Reconf::Done);
                 fleet.announce(
