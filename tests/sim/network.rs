@@ -37,7 +37,7 @@ impl World {
                 self.oracle.hello(node, hello, durable);
             }
             Request::ReplicaOf(None) => {
-                let epoch = self.nodes[node].disk.sentinel.current_epoch;
+                let epoch = self.nodes[node].candidacy;
                 self.oracle.promotion(node, MASTER, epoch);
             }
             _ => {}

@@ -8,10 +8,10 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sentineld::conf::{MasterSettings, Patch, Settings};
 use sentineld::engine::{Action, ConnId, Engine, Input, Tag};
-use sentineld::model::{ClientId, CommandId, Instant, MasterName, Now, Revision, WallTime};
+use sentineld::model::{ClientId, CommandId, Epoch, Instant, MasterName, Now, Revision, WallTime};
 use sentineld::wire::{Command, Request, SentinelCommand};
 
-use crate::node::{node_port, settings};
+use crate::node::{node_port, run_id, settings};
 use crate::oracle::Oracle;
 use crate::redis::{Client, Role, Server};
 
@@ -38,6 +38,8 @@ pub struct Node {
     pub engine: Option<Engine>,
     pub disk: Settings,
     pub disk_full: bool,
+    /// The epoch in which it last stood for election.
+    pub candidacy: Epoch,
     /// How wrong its wall clock is, in milliseconds.
     pub wall_shift: i64,
     unsaved: Vec<Patch>,
@@ -91,6 +93,7 @@ impl World {
                 engine: None,
                 disk: settings(node, master),
                 disk_full: false,
+                candidacy: Epoch::ZERO,
                 wall_shift: 0,
                 unsaved: Vec::new(),
                 disk_busy_until: 0,
@@ -196,6 +199,20 @@ impl World {
         let deadline = self.now + millis * MILLI;
         while self.step(deadline) {}
         self.now = deadline;
+    }
+
+    /// Remembers what a node said; with `SIM_TRACE` set, says it too.
+    fn note(&mut self, node: usize, text: String) {
+        if std::env::var_os("SIM_TRACE").is_some() {
+            eprintln!("{:10.3} {node} {text}", self.now as f64 / 1e6);
+        }
+        // Our own vote is told of when it is on disk: whatever is promoted from then on is promoted in its epoch.
+        let own_vote =
+            text.strip_prefix("+vote-for-leader ").and_then(|vote| vote.strip_prefix(&run_id(node)));
+        if let Some(epoch) = own_vote.and_then(|epoch| epoch.trim().parse().ok()) {
+            self.nodes[node].candidacy = Epoch(epoch);
+        }
+        self.events.push((self.now, node, text));
     }
 
     pub fn history(&self) -> String {
@@ -331,9 +348,9 @@ impl World {
             Action::Send(conn, tag, request, _) => self.send(node, conn, tag, request),
             Action::Answer(id, answer) => self.answered(node, id, answer),
             Action::Publish(notice) => {
-                self.events.push((self.now, node, format!("{} {}", notice.name, notice.payload)));
+                self.note(node, format!("{} {}", notice.name, notice.payload));
             }
-            Action::Log(_, text) => self.events.push((self.now, node, format!("log: {text}"))),
+            Action::Log(_, text) => self.note(node, format!("log: {text}")),
             Action::Persist(revision, patch) => {
                 let busy = self.nodes[node].disk_busy_until.saturating_sub(self.now);
                 let delay = busy + 500_000 + self.rng.random_range(0..1_000_000);
