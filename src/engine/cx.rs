@@ -168,6 +168,11 @@ impl Cx {
         self.outbox.push(Action::Log(level, text));
     }
 
+    /// Logs that a host name can't be used: it was looked up in vain, or may not be looked up.
+    pub fn log_unresolved(&mut self, host: &str) {
+        self.log(Level::Warning, format!("Failed to resolve hostname '{host}'"));
+    }
+
     /// Logs and publishes a message that concerns no instance.
     pub fn publish(&mut self, level: Level, name: &'static str, payload: String) {
         self.outbox.push(Action::Publish(Notice::new(level, name, payload)));

@@ -157,15 +157,21 @@ pub fn on_asked(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, asker: Option<&str
 
 /// Asks the peers whether the master is down and, while electing, for their votes; when to ask again.
 pub fn ask_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
+    let candidacy = candidacy(fleet, cx, id);
     let peers = fleet.masters[id].peers.clone();
-    peers.into_iter().filter_map(|peer| ask_peer(fleet, cx, id, peer)).min()
+    peers.into_iter().filter_map(|peer| ask_peer(fleet, cx, id, peer, candidacy)).min()
 }
 
-fn ask_peer(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, peer_id: PeerId) -> Option<Instant> {
+fn ask_peer(
+    fleet: &mut Fleet,
+    cx: &mut Cx,
+    id: MasterId,
+    peer_id: PeerId,
+    candidacy: Option<Epoch>,
+) -> Option<Instant> {
     let now = cx.mono();
     let period = cx.globals.tunables.ask_period;
     let master = &fleet.masters[id];
-    let candidacy = candidacy(fleet, cx, id);
     let peer = &mut fleet.peers[peer_id];
     let expiry = match expire(&mut peer.ask, now, period * 5) {
         Expiry::Never => None,
@@ -198,10 +204,10 @@ fn ask_peer(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, peer_id: PeerId) -> Op
     if !satisfied {
         peer.ask.backoff = (peer.ask.backoff * 2).min(period);
     }
-    let address = &master.instance.address;
+    let (host, port) = cx.globals.shown(&master.instance.address);
     let request = Request::IsMasterDown {
-        host: address.shown_host(cx.globals.announce_hostnames()),
-        port: address.port,
+        host,
+        port,
         epoch: candidacy.unwrap_or(cx.globals.current_epoch),
         candidate: candidacy.map(|_| cx.globals.my_id.clone()),
     };

@@ -115,9 +115,10 @@ impl Fleet {
 
     /// How event texts name an instance: `<type> <name> <ip> <port>[ @ <master> <ip> <port>]` (spec 2 §11).
     pub fn describe(&self, entity: Entity, globals: &Globals) -> String {
-        let names = globals.announce_hostnames();
-        let place =
-            |instance: &Instance| format!("{} {}", instance.address.shown_host(names), instance.address.port);
+        let place = |instance: &Instance| {
+            let (host, port) = globals.shown(&instance.address);
+            format!("{host} {port}")
+        };
         let own = |kind: &str, instance: &Instance| format!("{kind} {} {}", instance.name, place(instance));
         let with_master = |text: String, master: MasterId| {
             let master = &self.masters[master];
@@ -144,9 +145,8 @@ impl Fleet {
     /// A master as it is written to disk. While replicas are re-pointed the file already names the new master, and lists the old
     /// one as a replica, so that a crash at any point reloads a consistent picture (spec 1 §5.4).
     pub fn to_persist(&self, id: MasterId, globals: &Globals) -> MasterSettings {
-        let names = globals.announce_hostnames();
         let master = &self.masters[id];
-        let place = |address: &Address| (address.shown_host(names), address.port);
+        let place = |address: &Address| globals.shown(address);
         let current = self.current_address(id);
         let mut settings = master.settings.clone();
         (settings.host, settings.port) = place(current);
@@ -306,8 +306,7 @@ impl Fleet {
 
     /// Tells the directory where clients are to be sent now.
     pub fn publish_address(&self, id: MasterId, cx: &mut Cx) {
-        let address = self.current_address(id);
-        let place = (address.shown_host(cx.globals.announce_hostnames()), address.port);
+        let place = cx.globals.shown(self.current_address(id));
         cx.outbox.push(Action::SetAddress(self.masters[id].name.clone(), Some(place)));
     }
 

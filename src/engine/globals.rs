@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::conf::{SentinelSettings, Settings};
-use crate::model::{Epoch, RunId};
+use crate::model::{Address, Epoch, RunId};
 
 /// Process-wide state (spec 2 §1.1).
 #[derive(Clone, Debug)]
@@ -120,6 +120,11 @@ impl Globals {
     /// Show host names instead of addresses.
     pub fn announce_hostnames(&self) -> bool {
         self.settings.announce_hostnames
+    }
+
+    /// Host and port of an address in the form that others are shown.
+    pub fn shown(&self, address: &Address) -> (String, u16) {
+        (address.shown_host(self.announce_hostnames()), address.port)
     }
 
     /// The port in our hello messages (spec 2 §6.1).

@@ -46,7 +46,7 @@ fn is_at(fleet: &Fleet, peer: PeerId, hello: &Hello) -> bool {
 fn introduce(fleet: &mut Fleet, cx: &mut Cx, master: MasterId, hello: &Hello) -> Option<PeerId> {
     let address = Address::new(hello.host.clone(), hello.port);
     if address.ip.is_none() && !cx.globals.settings.resolve_hostnames {
-        cx.log(Level::Warning, format!("Failed to resolve hostname '{}'", hello.host));
+        cx.log_unresolved(&hello.host);
         return None;
     }
     cx.ledger.record_master(master);
@@ -67,11 +67,8 @@ fn introduce(fleet: &mut Fleet, cx: &mut Cx, master: MasterId, hello: &Hello) ->
 /// The same Sentinel at another address: it moved under all masters.
 fn move_peer(fleet: &mut Fleet, cx: &mut Cx, master: MasterId, known: PeerId, address: &Address) {
     let run_id = fleet.peers[known].run_id().clone();
-    let suffix = format!(
-        " ip {} port {} for {run_id}",
-        address.shown_host(cx.globals.announce_hostnames()),
-        address.port
-    );
+    let (host, port) = cx.globals.shown(address);
+    let suffix = format!(" ip {host} port {port} for {run_id}");
     fleet.announce(cx, Level::Notice, "+sentinel-address-switch", Entity::Master(master), &suffix);
     let all = fleet.peers_by_run_id(&run_id);
     for peer in &all {
@@ -131,7 +128,7 @@ fn learn_configuration(fleet: &mut Fleet, cx: &mut Cx, master: MasterId, peer: P
     // spreads the old address under the new epoch (spec 2 §6.3).
     let usable = !address.host.is_empty() && cx.globals.settings.resolve_hostnames;
     if address.ip.is_none() && !usable {
-        cx.log(Level::Warning, format!("Failed to resolve hostname '{}'", hello.master_host));
+        cx.log_unresolved(&hello.master_host);
         return;
     }
     if let Some(replica) = fleet.find_replica(master, &address) {

@@ -236,13 +236,14 @@ fn on_reply(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, tag: Tag, reply: Reply) 
     if id.kind == ConnKind::Command {
         link::on_answered(fleet, cx, id.link);
     }
-    if fleet.instance(tag.entity).is_some() {
+    // The instance may have been removed while the reply was on its way, with its link kept by others.
+    let known = fleet.instance(tag.entity).is_some();
+    if known {
         denial::note(fleet, cx, id.link, tag, &reply);
     }
     match (tag.ask, reply) {
         (Ask::Ping, Reply::Ping(pong)) => link::on_ping_reply(fleet, cx, id.link, &pong),
-        // The instance may have been removed while the reply was on its way, with its link kept by others.
-        _ if fleet.instance(tag.entity).is_none() => {}
+        _ if !known => {}
         (Ask::Info, Reply::Info(report)) => report::on_info(fleet, cx, tag.entity, &report),
         (Ask::Publish, reply) => probe::on_publish_reply(fleet, cx, tag.entity, &reply),
         (Ask::MasterDown { address_generation, candidacy }, reply) => {

@@ -153,7 +153,7 @@ fn compose(fleet: &Fleet, cx: &Cx, entity: Entity) -> Option<Hello> {
     let local = fleet.links[fleet.instance(entity)?.link].local_ip;
     let host =
         globals.settings.announce_ip.clone().filter(|ip| !ip.is_empty()).or(local.map(|ip| ip.to_string()))?;
-    let address = fleet.current_address(id);
+    let (master_host, master_port) = globals.shown(fleet.current_address(id));
     Some(Hello {
         host,
         port: globals.announced_port(),
@@ -161,8 +161,8 @@ fn compose(fleet: &Fleet, cx: &Cx, entity: Entity) -> Option<Hello> {
         // A configuration was won, or heard of, in an epoch that is known to others already.
         current_epoch: cx.durable_epoch().max(master.config_epoch),
         master_name: master.name.clone(),
-        master_host: address.shown_host(globals.announce_hostnames()),
-        master_port: address.port,
+        master_host,
+        master_port,
         config_epoch: master.config_epoch,
     })
 }

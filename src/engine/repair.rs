@@ -133,8 +133,7 @@ fn recently_repaired(fleet: &Fleet, cx: &Cx, id: ReplicaId) -> bool {
 
 fn point_at_master(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId) -> bool {
     let now = cx.mono();
-    let address = &fleet.masters[fleet.replicas[id].master].instance.address;
-    let target = (address.shown_host(cx.globals.announce_hostnames()), address.port);
+    let target = cx.globals.shown(&fleet.masters[fleet.replicas[id].master].instance.address);
     let sent = block::send_block(fleet, cx, id, Some(target));
     if sent {
         fleet.replicas[id].repaired_at = Some(now);

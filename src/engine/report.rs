@@ -62,7 +62,7 @@ fn learn_replicas(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, report: &InfoRep
     for (host, port) in &report.replicas {
         let address = Address::new(host.clone(), *port);
         if address.ip.is_none() && !cx.globals.settings.resolve_hostnames {
-            cx.log(Level::Warning, format!("Failed to resolve hostname '{host}'"));
+            cx.log_unresolved(host);
             continue;
         }
         if fleet.find_replica(id, &address).is_none() {

@@ -8,16 +8,16 @@ use crate::model::{Address, MasterId};
 pub fn reconfigured(fleet: &Fleet, cx: &mut Cx, id: MasterId, role: &str, from: &Address, to: &Address) {
     let master = &fleet.masters[id];
     let Some(path) = master.settings.client_reconfig_script.clone() else { return };
-    let names = cx.globals.announce_hostnames();
+    let ((from_host, from_port), (to_host, to_port)) = (cx.globals.shown(from), cx.globals.shown(to));
     let argv = vec![
         path,
         master.name.to_string(),
         role.to_owned(),
         "start".to_owned(),
-        from.shown_host(names),
-        from.port.to_string(),
-        to.shown_host(names),
-        to.port.to_string(),
+        from_host,
+        from_port.to_string(),
+        to_host,
+        to_port.to_string(),
     ];
     let now = cx.mono();
     cx.scripts.push(argv, now);

@@ -76,7 +76,7 @@ pub fn monitor(fleet: &mut Fleet, cx: &mut Cx, pending: &mut Pending, words: Mon
             pending.monitors.push(words);
         }
         Err(_) => {
-            cx.log(Level::Warning, format!("Failed to resolve hostname '{}'", words.host));
+            cx.log_unresolved(&words.host);
             refuse(cx, words.id, ErrorReply::InvalidHost);
         }
     }
@@ -88,7 +88,7 @@ pub fn on_resolved(fleet: &mut Fleet, cx: &mut Cx, pending: &mut Pending, host: 
         std::mem::take(&mut pending.monitors).into_iter().partition(|words| words.host == host);
     pending.monitors = waiting;
     let Some(ip) = ip else {
-        cx.log(Level::Warning, format!("Failed to resolve hostname '{host}'"));
+        cx.log_unresolved(host);
         due.into_iter().for_each(|words: Monitor| refuse(cx, words.id, ErrorReply::InvalidHost));
         return;
     };

@@ -24,10 +24,10 @@ pub fn answer(fleet: &Fleet, cx: &Cx, query: SentinelCommand) -> Answer {
             let peers = fleet.masters[id].peers.iter();
             Answer::Sentinels(peers.map(|peer| view::peer(fleet, cx, &fleet.peers[*peer])).collect())
         }),
-        C::GetMasterAddr(name) => Ok(Answer::MasterAddress(fleet.find(&name).map(|id| {
-            let address = fleet.current_address(id);
-            (address.shown_host(cx.globals.announce_hostnames()), address.port)
-        }))),
+        C::GetMasterAddr(name) => {
+            let address = fleet.find(&name).map(|id| cx.globals.shown(fleet.current_address(id)));
+            Ok(Answer::MasterAddress(address))
+        }
         C::CheckQuorum(name) => find(fleet, &name).and_then(|id| check_quorum(fleet, id)),
         C::InfoCache(names) => Ok(Answer::InfoCache(info_cache(fleet, cx, &names))),
         C::PendingScripts => Ok(Answer::PendingScripts(cx.scripts.views(cx.mono()))),

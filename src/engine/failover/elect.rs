@@ -14,7 +14,7 @@ use crate::engine::fleet::Fleet;
 use crate::engine::notice::Level;
 use crate::engine::probe;
 use crate::engine::tag::Entity;
-use crate::model::{Instant, MasterId};
+use crate::model::{Epoch, Instant, MasterId};
 
 /// How long each rank waits for the one before it.
 const HOLD_BACK: Duration = Duration::from_millis(75);
@@ -53,9 +53,7 @@ pub fn start_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instan
 /// Stands for election in a fresh epoch, and votes for ourselves in it.
 pub fn start(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, forced: bool) {
     let now = cx.mono();
-    let epoch = cx.globals.current_epoch.next();
-    cx.observe_epoch(epoch);
-    cx.publish(Level::Warning, "+new-epoch", epoch.to_string());
+    let epoch = fresh_epoch(cx);
     fleet.announce(cx, Level::Warning, "+try-failover", Entity::Master(id), "");
     let desync = cx.random_millis(1_000);
     let pause = pause(cx);
@@ -63,13 +61,21 @@ pub fn start(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, forced: bool) {
     master.failover_started_at = Some(now + desync);
     master.eligible_since = None;
     master.failover = Failover::Electing { epoch, started_at: now, asked_at: now, pause, forced };
-    let me = cx.globals.my_id.clone();
-    election::cast(fleet, cx, id, epoch, &me);
-    prepare(fleet, cx, id);
+    vote_for_ourselves(fleet, cx, id, epoch);
 }
 
-/// Has the replicas asked for what the selection will need while our own vote is being saved.
-fn prepare(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
+/// Begins an epoch that nobody has stood in.
+fn fresh_epoch(cx: &mut Cx) -> Epoch {
+    let epoch = cx.globals.current_epoch.next();
+    cx.observe_epoch(epoch);
+    cx.publish(Level::Warning, "+new-epoch", epoch.to_string());
+    epoch
+}
+
+/// Casts our own vote, and has the replicas asked for what the selection will need while that is being saved.
+fn vote_for_ourselves(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, epoch: Epoch) {
+    let me = cx.globals.my_id.clone();
+    election::cast(fleet, cx, id, epoch, &me);
     probe::ask_all_info(fleet, cx, id);
     cx.touch_master(id);
 }
@@ -112,16 +118,12 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
 
 /// A split vote: nobody can win this epoch any more.
 fn try_again(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
-    let epoch = cx.globals.current_epoch.next();
-    cx.observe_epoch(epoch);
-    cx.publish(Level::Warning, "+new-epoch", epoch.to_string());
+    let epoch = fresh_epoch(cx);
     let (now, next_pause) = (cx.mono(), pause(cx));
     if let Failover::Electing { epoch: slot, asked_at, pause, .. } = &mut fleet.masters[id].failover {
         (*slot, *asked_at, *pause) = (epoch, now, next_pause);
     }
-    let me = cx.globals.my_id.clone();
-    election::cast(fleet, cx, id, epoch, &me);
-    prepare(fleet, cx, id);
+    vote_for_ourselves(fleet, cx, id, epoch);
 }
 
 /// Gives up when the election takes too long; else, when that will be.

@@ -58,8 +58,7 @@ fn tell_the_rest(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, promoted: Replica
 
 /// The new master, as SLAVEOF names it.
 fn target(fleet: &Fleet, cx: &Cx, promoted: ReplicaId) -> (String, u16) {
-    let address = &fleet.replicas[promoted].instance.address;
-    (address.shown_host(cx.globals.announce_hostnames()), address.port)
+    cx.globals.shown(&fleet.replicas[promoted].instance.address)
 }
 
 /// Replicas that still have to be brought to the new master: neither done nor down.

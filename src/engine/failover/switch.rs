@@ -59,10 +59,9 @@ pub fn adopt(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, new: NewAddress) {
 
 /// `+switch-master <name> <old ip> <old port> <new ip> <new port>`
 fn announce_switch(fleet: &Fleet, cx: &mut Cx, id: MasterId, old: &Address, new: &Address) {
-    let names = cx.globals.announce_hostnames();
     let master = &fleet.masters[id];
-    let place = |address: &Address| format!("{} {}", address.shown_host(names), address.port);
-    let payload = format!("{} {} {}", master.name, place(old), place(new));
+    let ((old_host, old_port), (new_host, new_port)) = (cx.globals.shown(old), cx.globals.shown(new));
+    let payload = format!("{} {old_host} {old_port} {new_host} {new_port}", master.name);
     let notice = Notice::new(Level::Warning, "+switch-master", payload);
     fleet.notify(cx, &notice, Some(master));
     cx.outbox.push(Action::Publish(notice));
