@@ -63,11 +63,6 @@ impl CommandSpec {
         self.name.split_once('|').map_or(self.name, |(_, short)| short)
     }
 
-    /// True for commands that take subcommands only; COMMAND does without one as well.
-    pub fn needs_subcommand(&self) -> bool {
-        !self.subcommands.is_empty() && self.verb != Verb::Command
-    }
-
     /// The subcommand of this name, in any case.
     pub fn subcommand(&self, name: &[u8]) -> Option<&'static CommandSpec> {
         self.subcommands.iter().find(|spec| name.eq_ignore_ascii_case(spec.short_name().as_bytes()))

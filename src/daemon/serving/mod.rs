@@ -27,7 +27,7 @@ mod subscribe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::inbox::Inbox;
@@ -121,11 +121,6 @@ impl Server {
     pub fn user_lines(&self) -> Vec<String> {
         let lines = self.shared.acl.load().lines();
         lines.into_iter().map(|line| String::from_utf8_lossy(&line).into_owned()).collect()
-    }
-
-    /// Changes whenever the users do (ACL SETUSER, DELUSER, LOAD).
-    pub fn on_users_changed(&self) -> watch::Receiver<u64> {
-        self.shared.users_changed.subscribe()
     }
 
     /// Accepts and serves clients until [`Server::close`]. Needs a runtime with I/O and time.

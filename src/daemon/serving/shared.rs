@@ -40,7 +40,6 @@ pub(super) struct Shared {
     /// Held while a new `acl` is made of the old.
     editing: Mutex<()>,
     pub acl_log: Mutex<AclLog>,
-    pub users_changed: watch::Sender<u64>,
     pub inbox: Inbox,
     pub directory: Directory,
     pulse: Arc<Pulse>,
@@ -71,7 +70,6 @@ impl Shared {
             acl: ArcSwap::from_pointee(acl),
             editing: Mutex::default(),
             acl_log: Mutex::new(AclLog::new(settings.acl_log_max_len)),
-            users_changed: watch::Sender::new(0),
             inbox,
             directory,
             pulse,
@@ -106,13 +104,12 @@ impl Shared {
         lookup(words)
     }
 
-    /// Replaces the users by a changed copy, unless the change fails. What depends on them is told.
+    /// Replaces the users by a changed copy, unless the change fails. Connected clients are told.
     pub fn edit_users<T, E>(&self, change: impl FnOnce(&mut Acl) -> Result<T, E>) -> Result<T, E> {
         let _one_at_a_time = lock(&self.editing);
         let mut acl = Acl::clone(&self.acl.load());
         let outcome = change(&mut acl)?;
         self.acl.store(Arc::new(acl));
-        self.users_changed.send_modify(|times| *times += 1);
         self.registry.all().iter().for_each(|client| client.rules_changed());
         Ok(outcome)
     }
