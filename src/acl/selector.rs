@@ -123,7 +123,8 @@ impl Selector {
         if head.contains(&b'|') {
             return Err(RuleError::FirstArgOfSubcommand);
         }
-        if word.is_empty() {
+        // Differs: the reference takes a first argument with blanks, saves it bare, and can't load it any more.
+        if word.is_empty() || has_blanks(word) {
             return Err(RuleError::Syntax);
         }
         if spec.subcommands.is_empty() {
@@ -149,9 +150,16 @@ impl Selector {
         if has_blanks(text) {
             return Err(RuleError::Syntax);
         }
-        match self.keys.iter_mut().find(|key| key.text == text) {
-            Some(key) => (key.read, key.write) = (key.read || read, key.write || write),
-            None => self.keys.push(KeyPattern { text: text.to_vec(), read, write }),
+        let known = self.keys.iter().position(|key| key.text == text);
+        let at = known.unwrap_or_else(|| {
+            self.keys.push(KeyPattern { text: text.to_vec(), read: false, write: false });
+            self.keys.len() - 1
+        });
+        let key = &mut self.keys[at];
+        (key.read, key.write) = (key.read || read, key.write || write);
+        // Differs: the reference lists `%RW~*` as `~*` among others, and can't load the others after it.
+        if key.text == b"*" && key.read && key.write {
+            (self.all_keys, self.keys) = (true, Vec::new());
         }
         Ok(())
     }

@@ -107,6 +107,10 @@ impl User {
             [b'(', inner @ .., b')'] => {
                 let mut selector = Selector::new(self.default_channels);
                 for word in inner.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty()) {
+                    // Differs: the reference takes `(+ping &x))`, and saves what ends too early when it is loaded.
+                    if word.ends_with(b")") {
+                        return Err(RuleError::Syntax);
+                    }
                     selector.apply(word)?;
                 }
                 self.others.push(selector);

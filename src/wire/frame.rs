@@ -292,6 +292,32 @@ mod tests {
     }
 
     #[test]
+    fn the_limit_that_comes_first_decides() {
+        let digits = |count: usize| [b":", "0".repeat(count).as_bytes(), b"\r\n"].concat();
+        for (input, end) in [
+            // As long as a line with a number may be: the first half of its line break does not count.
+            (digits(31), None),
+            (digits(32), Some(FrameError::BadNumber)),
+            // Beyond the limit of numbers, then beyond that of replies.
+            (digits(99), Some(FrameError::BadNumber)),
+            // The other way round.
+            ([b"*2\r\n+", &[b'x'; 37][..], b"\r\n", &digits(99)].concat(), Some(FrameError::TooLarge)),
+            ([b"+", &[b'x'; 63][..], b"\r\n"].concat(), None),
+            ([b"+", &[b'x'; 64][..], b"\r\n"].concat(), Some(FrameError::TooLarge)),
+        ] {
+            for size in [1, 2, 50, input.len()] {
+                let pieces: Vec<&[u8]> = input.chunks(size).collect();
+                assert_eq!(
+                    outcome(&pieces).1,
+                    end,
+                    "{} in pieces of {size}",
+                    String::from_utf8_lossy(&input)
+                );
+            }
+        }
+    }
+
+    #[test]
     fn a_line_without_end_is_given_up_early() {
         for kind in [b"+", b"-"] {
             let mut decoder = ReplyDecoder::default();

@@ -124,17 +124,17 @@ impl Scanner {
             buffer[self.searched..].windows(2).position(|pair| pair == b"\r\n").map(|i| self.searched + i);
         // The last byte may be the first half of a line break.
         self.searched = buffer.len().saturating_sub(1).max(self.at);
-        let reached = end.unwrap_or(buffer.len());
-        if reached > limits.bytes {
-            return Err(FrameError::TooLarge);
+        // The limit that comes first in the bytes decides, so that the error is the same however they arrive.
+        let (longest, error) = match kind {
+            b'+' | b'-' => (TEXT_LINE, FrameError::TooLarge),
+            _ => (NUMBER_LINE, FrameError::BadNumber),
+        };
+        let half_break = usize::from(buffer.last() == Some(&b'\r'));
+        let reached = end.unwrap_or(buffer.len() - half_break);
+        if reached > limits.bytes.min(self.at + longest) {
+            return Err(if limits.bytes <= self.at + longest { FrameError::TooLarge } else { error });
         }
-        let length = reached - self.at;
-        match kind {
-            b'+' | b'-' if length > TEXT_LINE => Err(FrameError::TooLarge),
-            b'+' | b'-' => Ok(end),
-            _ if length > NUMBER_LINE => Err(FrameError::BadNumber),
-            _ => Ok(end),
-        }
+        Ok(end)
     }
 
     /// Takes in one line; true if that completes a part.
