@@ -175,7 +175,7 @@ impl<'f> Evaluation<'f> {
     }
 
     fn monitor(&mut self, arguments: &[&[u8]], statement: &Statement) -> Outcome {
-        let quorum = u32::try_from(number::lenient(arguments[3])).unwrap_or(0);
+        let quorum = number::lenient_wide(arguments[3]).clamp(0, i64::from(u32::MAX)) as u32;
         if quorum == 0 {
             return Err("Quorum must be 1 or greater.");
         }
@@ -306,9 +306,9 @@ impl<'f> Evaluation<'f> {
 
 /// The options of a master that need nothing but their value.
 fn set_option(master: &mut MasterSettings, word: Word, value: &[u8]) -> Outcome {
-    let period = |refusal| match number::lenient(value) {
+    let period = |refusal| match number::lenient_wide(value) {
         ..=0 => Err(refusal),
-        milliseconds => Ok(Duration::from_millis(milliseconds.unsigned_abs().into())),
+        milliseconds => Ok(Duration::from_millis(milliseconds.unsigned_abs())),
     };
     const NOT_POSITIVE: &str = "negative or zero time parameter.";
     match word {
@@ -317,7 +317,7 @@ fn set_option(master: &mut MasterSettings, word: Word, value: &[u8]) -> Outcome 
         Word::ParallelSyncs => master.parallel_syncs = number::lenient(value),
         Word::AuthPass => master.auth_pass = Some(value.to_vec()),
         Word::AuthUser => master.auth_user = Some(value.to_vec()),
-        Word::RebootDownAfter if number::lenient(value) == 0 => master.reboot_down_after = None,
+        Word::RebootDownAfter if number::lenient_wide(value) == 0 => master.reboot_down_after = None,
         Word::RebootDownAfter => master.reboot_down_after = Some(period("negative time parameter.")?),
         _ => unreachable!("not an option of a master: {word:?}"),
     }

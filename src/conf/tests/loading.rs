@@ -85,9 +85,9 @@ fn odd_numbers_saturate() {
                 sentinel failover-timeout m 99999999999\nsentinel config-epoch m -1\nsentinel announce-port 99999\n";
     let Loaded { settings, remarks, .. } = load_text(text).expect("valid");
     let master = &settings.masters[0];
-    assert_eq!((master.host.as_str(), master.port, master.quorum), ("127.0.0.1", 0, i32::MAX as u32));
+    assert_eq!((master.host.as_str(), master.port, master.quorum), ("127.0.0.1", 0, u32::MAX));
     assert_eq!(master.down_after, Duration::from_secs(3));
-    assert_eq!(master.failover_timeout, Duration::from_millis(i32::MAX as u64));
+    assert_eq!(master.failover_timeout, Duration::from_millis(99_999_999_999));
     assert_eq!((master.config_epoch, settings.sentinel.announce_port), (Epoch::ZERO, None));
     assert_eq!(remarks.len(), 1);
 }
