@@ -17,11 +17,10 @@ pub fn check(input: &[u8]) {
     for padded in [before, after] {
         assert_eq!(without_text(InfoReport::parse(&padded)), without_text(report.clone()));
     }
-    for resolve_hostnames in [false, true] {
-        let mut stand = Stand::new(resolve_hostnames, Some(report.clone()));
-        stand.run(2_500);
-        stand.check();
-    }
+    // With names and without, as the input has it.
+    let mut stand = Stand::new(input.len() % 2 == 1, Some(report));
+    stand.run(1_100);
+    stand.check();
 }
 
 fn check_words(report: &InfoReport) {
@@ -55,10 +54,7 @@ fn written(report: &InfoReport) -> Vec<u8> {
     let flag = |flag: bool| u8::from(flag).to_string();
     line("run_id", report.run_id.clone());
     for (index, (host, port)) in report.replicas.iter().enumerate() {
-        line(
-            &format!("slave{index}"),
-            Some(format!("{host},{port},online")).filter(|_| !host.contains("ip=")),
-        );
+        line(&format!("slave{index}"), Some(format!("ip={host},port={port},state=online")));
     }
     line("role", report.role.map(|_| "slave".to_owned()));
     line("master_host", report.master_host.clone());

@@ -11,6 +11,9 @@ const PER_BYTE: u64 = 512;
 /// Bytes that may be allocated at once whatever was received.
 const AT_LEAST: u64 = 16 * 1024;
 
+/// Inputs beyond this length are not cut everywhere: that takes time, and shows nothing that shorter ones do not.
+const CUT_EVERYWHERE: usize = 512;
+
 /// Three ways to cut an input: not at all, at places that are fixed by its bytes, and everywhere.
 pub fn cuts(input: &[u8]) -> [Vec<&[u8]>; 3] {
     let mut state = input.iter().fold(0xcbf2_9ce4_8422_2325, |state: u64, byte| {
@@ -25,7 +28,8 @@ pub fn cuts(input: &[u8]) -> [Vec<&[u8]>; 3] {
         some.push(piece);
         rest = after;
     }
-    [vec![input], some, input.chunks(1).collect()]
+    let smallest = input.len().div_ceil(CUT_EVERYWHERE).max(1);
+    [vec![input], some, input.chunks(smallest).collect()]
 }
 
 /// Runs the function, and checks that what it holds at once is bounded by what it received.
