@@ -9,8 +9,11 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+/// Panics if an input breaks the property.
+type Check = fn(&[u8]);
+
 /// Every target with its property.
-const TARGETS: [(&str, fn(&[u8])); 6] = [
+const TARGETS: [(&str, Check); 6] = [
     ("frame", properties::frame::check),
     ("inline", properties::inline::check),
     ("info", properties::info::check),
@@ -29,7 +32,7 @@ fn corpus(target: &str) -> Vec<PathBuf> {
 }
 
 /// Tries every file, and tells at the end which ones break the property.
-fn try_all(check: fn(&[u8]), paths: &[PathBuf]) {
+fn try_all(check: Check, paths: &[PathBuf]) {
     let broken: Vec<String> = paths
         .iter()
         .filter(|path| {
