@@ -115,9 +115,9 @@ impl Directive {
             }
             _ => self.kind.canonical(words, before)?,
         };
-        // What a Sentinel acts on is handled as text, except the one value that is only sent.
-        let is_text = words.iter().all(|word| std::str::from_utf8(word).is_ok());
-        if self.served && self.name != "requirepass" && !is_text {
+        // Differs: what a Sentinel acts on is handled as text, except what is only sent or shown. The reference takes any bytes.
+        let any_bytes = ["requirepass", "syslog-ident", "proc-title-template"].contains(&self.name);
+        if self.served && !any_bytes && words.iter().any(|word| std::str::from_utf8(word).is_err()) {
             return Err("argument must be UTF-8 text".to_owned());
         }
         Ok(lines)

@@ -103,6 +103,8 @@ pub fn on_resolved(fleet: &mut Fleet, cx: &mut Cx, pending: &mut Pending, host: 
             continue;
         };
         instance.address.ip = Some(ip);
+        // The file shows the address of a name (spec 1 §3.3).
+        fleet.master_of(entity).into_iter().for_each(|master| cx.ledger.note_master(master));
         if let Entity::Master(id) = entity {
             fleet.publish_address(id, cx);
         }

@@ -78,7 +78,9 @@ pub fn set(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, pairs: Vec<(String, Ve
     }
     let masters: Vec<_> = fleet.masters.iter().map(|(id, _)| id).collect();
     masters.into_iter().for_each(|master| fleet.publish_address(master, cx));
-    let revision = cx.ledger.record_globals();
+    cx.ledger.record_globals();
+    // How hosts are shown may have changed everywhere.
+    let revision = cx.ledger.record_flush();
     answer_when_saved(cx, id, revision);
 }
 
