@@ -129,6 +129,7 @@ impl ConfigFile {
             .open(temporary)
             .map_err(ReplaceError::Create)?;
         write_counting(&mut file, text)?;
+        // Differs: mode and owner stay. The reference makes the file its own and readable by all, passwords included.
         let old = fs::metadata(target).ok();
         if let Some(old) = &old {
             keep_owner(&file, old);

@@ -199,6 +199,49 @@ fn odd_lines() {
     bench.round_trip("odd lines", bench.filled(text).as_bytes());
 }
 
+/// Somebody edits the file, or takes it away, while the Sentinel runs: what it says counts as layout, never as values.
+#[test]
+fn edited_meanwhile() {
+    let bench = Bench::new();
+    let text = "port {port}\nsentinel monitor m 127.0.0.1 {one} 2\nsentinel myid 0000000000000000000000000000000000000001\n";
+    bench.both("edits", bench.filled(text).as_bytes(), |life| {
+        life.start();
+        life.flush("the start");
+        let more = "no-such-directive x\nunbalanced \"quote\n  timeout 5\nsentinel no-such-word\nuser ghost on\n# last";
+        let text = life.node.conf_text();
+        fs::write(&life.node.conf, format!("{text}{more}")).expect("our own file");
+        life.flush("an addition");
+        let text = life.node.conf_text();
+        let mut sorted: Vec<&str> = text.lines().collect();
+        sorted.sort_unstable();
+        fs::write(&life.node.conf, sorted.join("\r\n")).expect("our own file");
+        life.flush("another order");
+        fs::write(&life.node.conf, "").expect("our own file");
+        life.flush("an erasure");
+        fs::remove_file(&life.node.conf).expect("our own file");
+        life.flush("a removal");
+        let mode = fs::metadata(&life.node.conf).expect("a new file").mode() & 0o7777;
+        assert_eq!(mode, 0o644, "{:?}", life.kind);
+        fs::write(&life.node.conf, "\n\n\n").expect("our own file");
+        life.flush("nothing but empty lines");
+    });
+    report("edits");
+}
+
+/// What the system does not grant is written down.
+#[test]
+fn fewer_clients_than_asked_for() {
+    let bench = Bench::new();
+    for text in ["port {port}\n", "port {port}\nmaxclients 5000\n"] {
+        bench.both("few descriptors", bench.filled(text).as_bytes(), |life| {
+            life.node.prefix = vec!["prlimit".into(), "--nofile=300:300".into(), "--".into()];
+            life.start();
+            life.flush("the start");
+        });
+    }
+    report("few descriptors");
+}
+
 /// What the file looks like from outside. The reference opens a closed file to everybody, and leaves it to whoever ran it.
 #[test]
 fn mode_and_owner() {

@@ -3,8 +3,9 @@
 use std::fs;
 
 use crate::bench::{Bench, Life, report};
+use crate::normal::normal;
 use crate::support::node::in_path;
-use crate::support::{Node, Value, wait_for};
+use crate::support::{Kind, Node, Value, wait_for};
 
 const ID: &str = "0000000000000000000000000000000000000001";
 const PEER: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -58,8 +59,15 @@ fn discoveries_votes_and_failover() {
     let text = format!("{text}sentinel myid {ID}\n");
     bench.both("with an id", bench.filled(&text).as_bytes(), |life| discover(life));
     let text = format!("{text}sentinel down-after-milliseconds m 2000\nsentinel failover-timeout m 20000\n");
-    bench.both("a failover", bench.filled(&text).as_bytes(), |life| fail_over(life));
-    report("discoveries and a failover");
+    bench.both("a failover that was asked for", bench.filled(&text).as_bytes(), |life| {
+        fail_over(life, Cause::Command)
+    });
+    bench.both("a failover of a dead master", bench.filled(&text).as_bytes(), |life| {
+        fail_over(life, Cause::Death)
+    });
+    let text = text.replace(" 2000", " 60000");
+    bench.both("a crash within a failover", bench.filled(&text).as_bytes(), |life| crash_within(life));
+    report("discoveries and failovers");
 }
 
 fn discover(life: &mut Life) {
@@ -99,31 +107,141 @@ fn discover(life: &mut Life) {
     life.flush("a restart");
 }
 
-fn fail_over(life: &mut Life) {
-    let data = data_servers(life.bench, 3);
+#[derive(PartialEq)]
+enum Cause {
+    Command,
+    Death,
+}
+
+/// Starts the Sentinel, and waits until both replicas could take over.
+fn watch(life: &mut Life) {
     life.start();
     life.await_lines(&[
         "sentinel known-replica m 127.0.0.1 {two}",
         "sentinel known-replica m 127.0.0.1 {three}",
     ]);
     replicas_seen(life, 2);
-    let new = life.bench.others[1].to_string();
-    wait_for("a replica fit for promotion", 20, || {
+    wait_for("replicas fit for promotion", 20, || {
         let list = life.node.call(&["SENTINEL", "REPLICAS", "m"]);
         list.items().iter().all(|r| r.field("master-link-status").as_deref() == Some("ok"))
     });
-    life.ok(&["SENTINEL", "FAILOVER", "m"]);
+}
+
+fn fail_over(life: &mut Life, cause: Cause) {
+    let mut data = data_servers(life.bench, 3);
+    watch(life);
+    let new = life.bench.others[1].to_string();
+    match cause {
+        Cause::Command => _ = life.ok(&["SENTINEL", "FAILOVER", "m"]),
+        Cause::Death => data[0].kill9(),
+    }
     wait_for("the end of the failover", 60, || {
         let master = life.node.call(&["SENTINEL", "MASTER", "m"]);
         master.field("port").as_deref() == Some(&new) && master.field("flags").as_deref() == Some("master")
     });
     life.await_lines(&["sentinel monitor m 127.0.0.1 {two} 1", "sentinel known-replica m 127.0.0.1 {one}"]);
+    if cause == Cause::Death {
+        life.picture("the switch");
+        data[0].start();
+    }
     wait_for("all to follow", 60, || {
         data.iter().filter(|node| node.info("replication", "master_port") == new).count() == 2
     });
-    life.flush("a failover");
+    life.flush("the failover");
     drop(data);
     life.flush("the end of everything");
+    life.stop();
+    life.start();
+    life.flush("a restart");
+}
+
+/// While a replica does not follow, the file names the new master already, and the old one as a replica.
+fn crash_within(life: &mut Life) {
+    let data = data_servers(life.bench, 3);
+    watch(life);
+    data[2].freeze();
+    life.ok(&["SENTINEL", "FAILOVER", "m"]);
+    life.await_lines(&["sentinel monitor m 127.0.0.1 {two} 1"]);
+    life.picture("the promotion");
+    life.stop();
+    life.picture("a crash");
+    drop(data);
+    life.start();
+    life.flush("a restart");
+}
+
+/// Names that have an address: the file has one or the other, as `announce-hostnames` says.
+#[test]
+fn host_names() {
+    let bench = Bench::new();
+    let text = format!(
+        "port {{port}}\nsentinel myid {ID}\nsentinel resolve-hostnames yes\nsentinel monitor m localhost {{one}} 2\n\
+         sentinel known-replica m localhost {{two}}\nsentinel known-sentinel m localhost {{three}} {PEER}\n"
+    );
+    for more in ["", "sentinel announce-hostnames yes\n"] {
+        bench.both(
+            &format!("host names {more}"),
+            bench.filled(&format!("{text}{more}")).as_bytes(),
+            |life| {
+                life.start();
+                // Only then do the lists tell whether the address is known.
+                life.ok(&["SENTINEL", "CONFIG", "SET", "announce-hostnames", "no"]);
+                wait_for("the name to be looked up", 20, || {
+                    let is_known = |list: Value| list.items()[0].field("ip").as_deref() == Some("127.0.0.1");
+                    let all = ["MASTERS", "REPLICAS m", "SENTINELS m"];
+                    all.iter().all(|list| {
+                        let words: Vec<&str> = ["SENTINEL"].into_iter().chain(list.split(' ')).collect();
+                        is_known(life.node.call(&words))
+                    })
+                });
+                life.flush("the start");
+                life.tell("SENTINEL CONFIG SET announce-hostnames yes");
+                life.tell("SENTINEL CONFIG SET announce-hostnames no");
+                life.tell("SENTINEL CONFIG SET announce-hostnames yes\nSENTINEL SET m quorum 5");
+                life.tell("SENTINEL MONITOR n localhost {two} 2");
+                life.tell("SENTINEL CONFIG SET announce-hostnames no\nSENTINEL RESET *");
+                life.flush("a reset");
+            },
+        );
+    }
+    report("host names");
+}
+
+/// Several masters: each keeps its own lines, so only the lines can be compared, not where they stand.
+#[test]
+fn several_masters() {
+    let bench = Bench::new();
+    let text = format!(
+        "port {{port}}\nsentinel myid {ID}\n# a\nsentinel monitor a 127.0.0.1 {{one}} 2\n\
+         sentinel down-after-milliseconds a 60001\n# b\nsentinel monitor b 127.0.0.1 {{two}} 2\nsentinel parallel-syncs b 2\n"
+    );
+    let lines = [Kind::Reference, Kind::Subject].map(|kind| {
+        let mut life = bench.life(kind, bench.filled(&text).as_bytes());
+        life.start();
+        for commands in [
+            "SENTINEL FLUSHCONFIG",
+            "SENTINEL SET b down-after-milliseconds 60002",
+            "SENTINEL MONITOR c 127.1 {three} 3\nSENTINEL SET c auth-pass x",
+            "SENTINEL REMOVE a",
+            "SENTINEL MONITOR a 127.0.0.1 {one} 1",
+            "SENTINEL SET a auth-pass y parallel-syncs 3",
+            "SENTINEL REMOVE b\nSENTINEL RESET *\nSENTINEL FLUSHCONFIG",
+        ] {
+            life.tell(commands);
+        }
+        life.stop();
+        life.start();
+        life.flush("a restart");
+        let sorted = |text: &[u8]| {
+            let text = normal(text);
+            let mut lines: Vec<String> =
+                text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
+            lines.sort();
+            lines
+        };
+        life.pictures.iter().map(|(after, text)| (after.clone(), sorted(text))).collect::<Vec<_>>()
+    });
+    assert_eq!(lines[0], lines[1]);
 }
 
 #[test]
