@@ -318,7 +318,7 @@ mod tests {
                 .expect("written");
             let inputs = conf::Inputs { path: path.to_str(), ..Default::default() };
             let settings = conf::load(&mut Machine, inputs).expect("a valid file").settings;
-            let book = Book::new(ConfigFile::new(&path, 0o022), settings.clone());
+            let book = Book::new(ConfigFile::new(&path), settings.clone());
             let (inbox, outlet) = inbox::channel();
             let users = Box::new(|| vec!["default on nopass ~* &* +@all".to_string()]);
             let store = Store::start(book, users, inbox).expect("a thread");

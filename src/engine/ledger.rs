@@ -50,7 +50,7 @@ impl Ledger {
         self.pending()
     }
 
-    /// The changes of this turn, once.
+    /// The changes since the last `Persist`, once.
     pub fn take(&mut self, fleet: &Fleet, globals: &Globals) -> Option<(Revision, Patch)> {
         if !(self.globals || self.flush) && self.masters.is_empty() && self.removed.is_empty() {
             return None;

@@ -55,9 +55,9 @@ fn replicas_seen(life: &Life, count: usize) {
 fn discoveries_votes_and_failover() {
     let bench = Bench::new();
     let text = "# ours\nport {port}\ndir {dir}\n# the group\nsentinel monitor m 127.0.0.1 {one} 1\n";
-    bench.both("with an id to be made", bench.filled(text).as_bytes(), |life| discover(life));
+    bench.both("with an id to be made", bench.filled(text).as_bytes(), discover);
     let text = format!("{text}sentinel myid {ID}\n");
-    bench.both("with an id", bench.filled(&text).as_bytes(), |life| discover(life));
+    bench.both("with an id", bench.filled(&text).as_bytes(), discover);
     let text = format!("{text}sentinel down-after-milliseconds m 2000\nsentinel failover-timeout m 20000\n");
     bench.both("a failover that was asked for", bench.filled(&text).as_bytes(), |life| {
         fail_over(life, Cause::Command)
@@ -66,7 +66,7 @@ fn discoveries_votes_and_failover() {
         fail_over(life, Cause::Death)
     });
     let text = text.replace(" 2000", " 60000");
-    bench.both("a crash within a failover", bench.filled(&text).as_bytes(), |life| crash_within(life));
+    bench.both("a crash within a failover", bench.filled(&text).as_bytes(), crash_within);
     report("discoveries and failovers");
 }
 
@@ -311,6 +311,28 @@ const COMMANDS: &[&str] = &[
     "ACL DELUSER bob",
     "SENTINEL FLUSHCONFIG",
 ];
+
+/// Commands sent without waiting for answers are saved one by one all the same.
+#[test]
+fn commands_at_once() {
+    let bench = Bench::new();
+    let text = format!("port {{port}}\nsentinel myid {ID}\nsentinel monitor m 127.0.0.1 {{one}} 2\n");
+    bench.both("commands at once", bench.filled(&text).as_bytes(), |life| {
+        life.start();
+        let commands = life.bench.filled(
+            "SENTINEL FLUSHCONFIG\r\nSENTINEL SET m down-after-milliseconds 60000\r\nSENTINEL SET m failover-timeout 7\r\n\
+             SENTINEL MONITOR n 127.0.0.1 {two} 1\r\nSENTINEL REMOVE n\r\nPING\r\nSENTINEL CONFIG SET announce-port 7\r\n\
+             SENTINEL SET m auth-pass x parallel-syncs 2\r\n",
+        );
+        let mut client = life.node.client();
+        client.send_raw(commands.as_bytes()).expect("room for a few lines");
+        for _ in commands.lines() {
+            assert!(!client.read().expect("an answer").is_error());
+        }
+        life.picture("all of them");
+    });
+    report("commands at once");
+}
 
 /// What is refused in part changes the file in part.
 #[test]

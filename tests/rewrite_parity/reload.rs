@@ -44,11 +44,17 @@ fn breaks(case: &str, text: &str, commands: &str, report: &str) {
     let mut theirs = told(Kind::Reference);
     assert_eq!(restart(&mut theirs), Err(report.to_owned()), "{case}\n{}", theirs.node.conf_text());
     drop(theirs);
+    if Kind::Subject.is_reference() {
+        return;
+    }
 
     let mut ours = told(Kind::Subject);
     let masters = |life: &Life| {
         let list = life.node.call(&["SENTINEL", "MASTERS"]);
-        list.items().iter().map(|master| (master.field("name"), master.field("port"))).collect::<Vec<_>>()
+        let mut masters: Vec<_> =
+            list.items().iter().map(|master| (master.field("name"), master.field("port"))).collect();
+        masters.sort();
+        masters
     };
     let (text, before) = (settled(&ours), masters(&ours));
     assert_eq!(restart(&mut ours), Ok(()), "{case}\n{text}");
@@ -159,6 +165,9 @@ fn replicas_named_twice() {
     assert_eq!(restart(&mut theirs), Err(DUPLICATE.to_owned()));
     let broken = theirs.node.conf_text();
     drop(theirs);
+    if Kind::Subject.is_reference() {
+        return;
+    }
 
     let mut ours = bench.life(Kind::Subject, broken.as_bytes());
     ours.start();
