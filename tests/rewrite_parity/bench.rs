@@ -116,7 +116,9 @@ impl Life<'_> {
                 self.node.log_text(),
                 self.node.conf_text()
             );
-            self.node.try_call(&["PING"]).is_some() && has_id(&self.node.conf_text())
+            // However the line is spelled, it holds all but the first character as it is.
+            let id = self.node.try_call(&["SENTINEL", "MYID"]).map(|id| id.text());
+            id.is_some_and(|id| id.len() == 40 && self.node.conf_text().contains(&id[1..]))
         });
         let pid = self.node.info("server", "process_id").parse().unwrap_or_else(|_| self.node.pid());
         self.daemon = (pid != self.node.pid()).then(|| Daemon(pid));
@@ -180,12 +182,6 @@ impl Drop for Life<'_> {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-/// Whether a file has the line that every Sentinel adds at its first start.
-fn has_id(text: &str) -> bool {
-    let is_id = |line: &str| line.to_lowercase().split_whitespace().take(2).eq(["sentinel", "myid"]);
-    text.lines().any(is_id)
 }
 
 /// Compares pictures of the same story.

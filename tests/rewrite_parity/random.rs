@@ -68,11 +68,36 @@ fn document(chance: &mut StdRng) -> String {
             .into(),
         );
     }
+    // A value of several lines is respelled line by line.
+    let mut lines: Vec<String> =
+        lines.iter().flat_map(|lines| lines.split('\n')).map(|line| respelled(chance, line)).collect();
     lines.shuffle(chance);
     let newline = if chance.random_bool(0.2) { "\r\n" } else { "\n" };
     let last = if chance.random_bool(0.7) { newline } else { "" };
     // Short forms of addresses are a matter of their own while names are announced.
     lines.join("\n").replace(" 127.1 ", " 127.0.0.1 ").replace('\n', newline) + last
+}
+
+/// The same line in other words: names in other cases, quotes and escapes where none are needed, other blanks.
+fn respelled(chance: &mut StdRng, line: &str) -> String {
+    if line.is_empty() || line.contains(['\'', '"', '\\', '#']) || chance.random_bool(0.5) {
+        return line.to_owned();
+    }
+    let names = if line.starts_with("sentinel ") { 2 } else { 1 };
+    let words = line.split(' ').enumerate().map(|(at, word)| {
+        let word = if at < names && chance.random_bool(0.3) { word.to_uppercase() } else { word.to_owned() };
+        match (chance.random_range(0..6), word.as_bytes()) {
+            (0, _) => format!("'{word}'"),
+            (1, [first, ..]) if first.is_ascii() && *first != b'{' => {
+                format!("\"\\x{first:02X}{}\"", &word[1..])
+            }
+            (2, _) => format!("\"{word}\""),
+            _ => word,
+        }
+    });
+    let words: Vec<String> = words.collect();
+    let blank = [" ", "  ", "\t", " \t ", " \x0b", " \x0c"].choose(chance).expect("blanks");
+    words.join(blank)
 }
 
 fn generic_line(chance: &mut StdRng) -> String {
