@@ -4,9 +4,11 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpSocket;
 
+use super::Common;
 use crate::daemon::resolver::Names;
+use crate::daemon::stream::Stream;
 use crate::daemon::strerror::strerror;
 use crate::engine::{Endpoints, Target};
 
@@ -16,35 +18,43 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Differs: the reference looks names up where it should watch, and waits for as long as that takes.
 const NAME_PATIENCE: Duration = Duration::from_millis(500);
 
+/// An open connection.
+pub(super) struct Connected {
+    pub stream: Stream,
+    pub endpoints: Endpoints,
+    /// Who is at the other end.
+    pub server: SocketAddr,
+}
+
 /// Connects to a target. The error is a text for the log.
-pub(super) async fn connect(
-    target: &Target,
-    source: Option<&str>,
-    names: &Names,
-) -> Result<(TcpStream, Endpoints), String> {
-    match tokio::time::timeout(PATIENCE, try_connect(target, source, names)).await {
+pub(super) async fn connect(target: &Target, common: &Common) -> Result<Connected, String> {
+    match tokio::time::timeout(PATIENCE, try_connect(target, common)).await {
         Ok(Ok(link)) => Ok(link),
         Ok(Err(error)) => Err(strerror(&error)),
         Err(_) => Err("Connection timed out".into()),
     }
 }
 
-async fn try_connect(
-    target: &Target,
-    source: Option<&str>,
-    names: &Names,
-) -> io::Result<(TcpStream, Endpoints)> {
-    let remote = resolve(target, names).await?;
-    let socket = if remote.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
-    if let Some(source) = source {
+async fn try_connect(target: &Target, common: &Common) -> io::Result<Connected> {
+    let names = &common.names;
+    let server = resolve(target, names).await?;
+    let socket = if server.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
+    if let Some(source) = common.source.as_deref() {
         socket.set_reuseaddr(true)?;
         socket.bind(names.lookup(source, 0).await?)?;
     }
     socket.set_nodelay(true)?;
-    let stream = socket.connect(remote).await?;
+    let stream = socket.connect(server).await?;
     let endpoints =
         Endpoints { local: plain(stream.local_addr()?.ip()), remote: plain(stream.peer_addr()?.ip()) };
-    Ok((stream, endpoints))
+    let stream = match &common.tls {
+        None => Stream::Tcp(stream),
+        Some(tls) => {
+            let shaken = tls.connect(stream, endpoints.remote).await;
+            Stream::Tls(Box::new(shaken.inspect_err(|error| common.note_failure(server, error))?))
+        }
+    };
+    Ok(Connected { stream, endpoints, server })
 }
 
 /// The target's address; the last one that worked if the name can't be looked up now (spec 2 §3.5).
