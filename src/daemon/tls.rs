@@ -12,8 +12,6 @@ mod files;
 mod sessions;
 mod stream;
 mod suites;
-#[cfg(test)]
-mod tests;
 mod trust;
 
 use std::collections::{BTreeMap, HashMap};

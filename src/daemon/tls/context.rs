@@ -143,7 +143,7 @@ fn certified_key(
     let key = files::private_key(key_file, pair.key_pass.as_deref())
         .map_err(|reason| bad_key(&reason, &readable))?;
     let key = rustls::crypto::ring::sign::any_supported_type(&key)
-        .map_err(|error| bad_key(&format!("this kind of key can't be used ({error})"), KINDS))?;
+        .map_err(|_| bad_key("keys of this kind or size can't be used", KINDS))?;
     if key.public_key().is_some_and(|key| key != first.public_key()) {
         let reason = "error:05800074:x509 certificate routines::key values mismatch";
         return Err(bad_key(reason, &format!("the key of the certificate in `{}`", names.cert_file)));

@@ -74,9 +74,10 @@ fn text(error: &Error) -> String {
         Error::PeerIncompatible(
             PeerIncompatible::SupportedVersionsExtensionRequired
             | PeerIncompatible::ServerDoesNotSupportTls12Or13
+            // What older versions lack, and is looked at first.
+            | PeerIncompatible::SignatureAlgorithmsExtensionRequired
             | PeerIncompatible::Tls12NotOffered
             | PeerIncompatible::Tls12NotOfferedOrEnabled
-            | PeerIncompatible::Tls13RequiredForQuic
             | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
         ) => "error:0A000102:SSL routines::unsupported protocol".to_owned(),
         Error::AlertReceived(alert) => received(u8::from(*alert)),

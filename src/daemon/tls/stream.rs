@@ -25,6 +25,8 @@ pub struct TlsStream {
     session: Connection,
     /// Decrypted and not yet taken.
     has_plaintext: bool,
+    /// The other side does not speak TLS: nothing we could say would be understood.
+    is_foreign: bool,
 }
 
 /// The socket as the session wants it: it fails instead of waiting.
@@ -48,7 +50,7 @@ impl Write for Socket<'_> {
 
 impl TlsStream {
     pub(super) fn new(tcp: TcpStream, session: impl Into<Connection>) -> Self {
-        TlsStream { tcp, session: session.into(), has_plaintext: false }
+        TlsStream { tcp, session: session.into(), has_plaintext: false, is_foreign: false }
     }
 
     /// Goes through the handshake. The caller says how long that may take.
@@ -131,10 +133,9 @@ impl TlsStream {
                 Ok(())
             }
             Err(error) => {
-                if !fault::is_foreign(&error) {
-                    // The other side is told why, if it still listens.
-                    let _ = self.flush();
-                }
+                self.is_foreign = fault::is_foreign(&error);
+                // The other side is told why, if it still listens.
+                let _ = self.flush();
                 Err(fault::broken(&error))
             }
         }
@@ -152,18 +153,21 @@ impl TlsStream {
 
     /// True if something encrypted waits for room in the socket.
     pub fn has_unsent(&self) -> bool {
-        self.session.wants_write()
+        self.session.wants_write() && !self.is_foreign
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        while self.session.wants_write() {
+        while self.has_unsent() {
             self.session.write_tls(&mut Socket(&self.tcp))?;
         }
         Ok(())
     }
 
-    /// Says that nothing more will come, if there is room for that.
+    /// Says that nothing more will come, if there is room for that and the other side would understand.
     pub fn say_goodbye(&mut self) {
+        if self.session.is_handshaking() {
+            return;
+        }
         self.session.send_close_notify();
         // The other side can do without it.
         let _ = self.flush();
