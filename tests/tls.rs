@@ -63,8 +63,15 @@ fn what_is_wrong_with_the_files_is_said_at_the_start() {
     for (index, (what, lines)) in cases.into_iter().enumerate() {
         let mut all = if index < 3 { vec![] } else { own.lines(&authority) };
         all.extend(lines);
-        let theirs = refused_start(&world, &format!("theirs{index}"), Reference, &all);
-        let ours = refused_start(&world, &format!("ours{index}"), Subject, &all);
+        let mut theirs = refused_start(&world, &format!("theirs{index}"), Reference, &all);
+        let mut ours = refused_start(&world, &format!("ours{index}"), Subject, &all);
+        if what == "wrong passphrase" {
+            // Once in a while what comes out looks like something, and OpenSSL complains about that.
+            for said in [&mut theirs, &mut ours] {
+                let end = said.1[0].find("error:").expect("a reason of OpenSSL");
+                said.1[0].truncate(end);
+            }
+        }
         assert_eq!(ours, theirs, "{what}");
         assert_eq!(theirs.0, Some(1), "{what}");
         assert_eq!(
@@ -199,6 +206,44 @@ fn protocols_are_those_that_are_asked_for() {
         }
         assert_eq!(seen[1], seen[0], "{protocols}");
         assert_eq!(seen[0], [index != 1, index != 0]);
+    }
+}
+
+#[test]
+fn sessions_are_resumed_unless_that_is_switched_off() {
+    let world = World::new();
+    let authority = Pair::authority(&world, "ca");
+    let own = authority.issue(&world, "own", Some(BOTH));
+    for (version, caching) in [("-tls1_2", "yes"), ("-tls1_3", "yes"), ("-tls1_2", "no"), ("-tls1_3", "no")] {
+        let mut lines = own.lines(&authority);
+        lines.push(format!("tls-session-caching {caching}"));
+        for kind in [Reference, Subject] {
+            if kind.is_reference() && caching == "no" {
+                // It still gives out tickets.
+                continue;
+            }
+            let name = format!("{kind:?}{version}{caching}");
+            let (mut node, tls_port) = sentinel(&world, &name, kind, &lines);
+            node.start();
+            let saved = world.path(&format!("{name}.session"));
+            let mut tube = Tube::open(tls_port, &own, &[version, "-sess_out", text(&saved)]);
+            tube.expect("PING", "+PONG\r\n");
+            if caching == "no" {
+                assert!(!saved.exists(), "no session is given out");
+                continue;
+            }
+            wait_for(&format!("a session of {name}"), 10, || {
+                fs::metadata(&saved).is_ok_and(|data| data.len() > 0)
+            });
+            let said = handshake(tls_port, &own, &[version, "-sess_in", text(&saved)]);
+            assert!(said.contains("Reused, "), "{name}: {said}");
+            if !kind.is_reference() {
+                node.signal(Signal::SIGHUP);
+                node.wait_log("were read again");
+                let said = handshake(tls_port, &own, &[version, "-sess_in", text(&saved)]);
+                assert!(said.contains("New, "), "who is trusted may have changed: {said}");
+            }
+        }
     }
 }
 

@@ -60,7 +60,8 @@ fn fail_over(kinds: [Kind; 3]) {
     // No certificate names a host. Some are as most guides make them.
     let own = authority.issue(&world, "own", Some(BOTH)).lines(&authority);
     let plain = authority.issue(&world, "plain", None).lines(&authority);
-    let mut servers = vec![data(&world, "data0", &plain, None)];
+    let old = [plain.clone(), vec!["tls-protocols TLSv1.2".to_owned()]].concat();
+    let mut servers = vec![data(&world, "data0", &old, None)];
     let first = servers[0].tls_port;
     servers.extend((1..3).map(|i| data(&world, &format!("data{i}"), &own, Some(first))));
     for replica in &servers[1..] {
@@ -161,7 +162,7 @@ fn who_is_not_trusted_looks_dead_and_is_named_in_the_log() {
     for (kind, name) in [(Reference, "theirs"), (Subject, "ours")] {
         for (port, reason) in [
             (master.tls_port, "certificate verify failed (not issued by a CA that we trust)"),
-            (master.node.port, "wrong version number"),
+            (master.node.port, "no answer to the handshake. Is this a port for TLS?"),
         ] {
             let node = watcher(&world, &format!("{name}{port}"), kind, &watching(port, 1, &own)).node;
             wait_for("the master to look dead", 20, || field(&node, "flags").contains("s_down"));

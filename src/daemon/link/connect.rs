@@ -14,6 +14,8 @@ use crate::engine::{Endpoints, Target};
 
 /// The kernel may try for minutes; the engine usually gives up much earlier.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a handshake may take before the log says so: a server that expects plain text waits for the end of a line.
+const HANDSHAKE_PATIENCE: Duration = Duration::from_millis(500);
 /// How long a name may be looked up if its last address is known: a silent DNS server must not make a living master look dead.
 /// Differs: the reference looks names up where it should watch, and waits for as long as that takes.
 const NAME_PATIENCE: Duration = Duration::from_millis(500);
@@ -50,7 +52,14 @@ async fn try_connect(target: &Target, common: &Common) -> io::Result<Connected> 
     let stream = match &common.tls {
         None => Stream::Tcp(stream),
         Some(tls) => {
-            let shaken = tls.connect(stream, endpoints.remote).await;
+            let mut handshake = std::pin::pin!(tls.connect(stream, endpoints.remote));
+            let shaken = match tokio::time::timeout(HANDSHAKE_PATIENCE, &mut handshake).await {
+                Ok(shaken) => shaken,
+                Err(_) => {
+                    tls.complain(server, "no answer to the handshake. Is this a port for TLS?");
+                    handshake.await
+                }
+            };
             Stream::Tls(Box::new(shaken.inspect_err(|error| common.note_failure(server, error))?))
         }
     };

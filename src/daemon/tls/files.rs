@@ -5,7 +5,7 @@
 use std::fs;
 use std::io;
 
-use pkcs8::EncryptedPrivateKeyInfo;
+use pkcs8::{EncryptedPrivateKeyInfo, pkcs5};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -15,6 +15,8 @@ const NO_START: &str = "error:0480006C:PEM routines::no start line";
 const NO_KEY: &str = "error:1E08010C:DECODER routines::unsupported";
 const NO_PASS: &str = "error:07880109:common libcrypto routines::interrupted or cancelled";
 const WRONG_PASS: &str = "error:1C800064:Provider routines::bad decrypt";
+const OTHER_WAY: &str = "encrypted in a way that sentineld does not read: convert it with \
+                         `openssl pkcs8 -topk8 -in <old> -out <new>`";
 const NO_CA: &str = "error:05800088:x509 certificate routines::no certificate or crl found";
 
 /// Largest file that is read: a bundle of all public CAs has a quarter of a megabyte.
@@ -88,9 +90,7 @@ fn key_in(content: &[u8], pass: Option<&[u8]>) -> Result<PrivateKeyDer<'static>,
     }
     if block.lines().nth(1).is_some_and(|line| line.starts_with("Proc-Type:") && line.contains("ENCRYPTED")) {
         pass.ok_or(NO_PASS)?;
-        return Err("encrypted in OpenSSL's old way, which sentineld does not read: convert it with \
-                    `openssl pkcs8 -topk8 -in <old> -out <new>`"
-            .to_owned());
+        return Err(OTHER_WAY.to_owned());
     }
     PrivateKeyDer::from_pem_slice(block.as_bytes()).map_err(|_| NO_KEY.to_owned())
 }
@@ -99,11 +99,14 @@ fn key_in(content: &[u8], pass: Option<&[u8]>) -> Result<PrivateKeyDer<'static>,
 fn decrypt(block: &str, pass: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
     let plain = block.replace("ENCRYPTED PRIVATE KEY-----", "PRIVATE KEY-----");
     let wrapped = PrivatePkcs8KeyDer::from_pem_slice(plain.as_bytes()).map_err(|_| NO_KEY.to_owned())?;
-    let wrapped = EncryptedPrivateKeyInfo::try_from(wrapped.secret_pkcs8_der()).map_err(|_| {
-        "encrypted in a way that sentineld does not know: convert it with \
-         `openssl pkcs8 -topk8 -in <old> -out <new>`"
-            .to_owned()
+    let wrapped = EncryptedPrivateKeyInfo::try_from(wrapped.secret_pkcs8_der()).map_err(|_| OTHER_WAY)?;
+    let key = wrapped.decrypt(pass).map_err(|error| match error {
+        pkcs8::Error::EncryptedPrivateKey(
+            pkcs5::Error::NoPbes1CryptSupport
+            | pkcs5::Error::UnsupportedAlgorithm { .. }
+            | pkcs5::Error::AlgorithmParametersInvalid { .. },
+        ) => OTHER_WAY,
+        _ => WRONG_PASS,
     })?;
-    let key = wrapped.decrypt(pass).map_err(|_| WRONG_PASS.to_owned())?;
     Ok(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()).into())
 }
