@@ -17,6 +17,7 @@ mod trust;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -30,6 +31,9 @@ use fault::{Fault, Remark};
 
 pub use fault::is_disagreement;
 pub use stream::TlsStream;
+
+/// How many servers are remembered for what was logged about them.
+const MOST_COMPLAINTS: usize = 10_000;
 
 /// Where each `tls-…` directive was set.
 pub type Places = BTreeMap<&'static str, String>;
@@ -46,6 +50,8 @@ pub struct Tls {
     current: ArcSwap<Contexts>,
     /// Held while files are read again: two readers at once could end with what the slower one found earlier.
     reading: Mutex<()>,
+    /// Somebody is about to read them.
+    is_reader_waiting: AtomicBool,
     /// What was logged about a server, so that each attempt does not say it again.
     complaints: Mutex<HashMap<SocketAddr, String>>,
 }
@@ -64,6 +70,7 @@ impl Tls {
                     places,
                     current: ArcSwap::from_pointee(contexts),
                     reading: Mutex::default(),
+                    is_reader_waiting: AtomicBool::new(false),
                     complaints: Mutex::default(),
                 })
             }
@@ -79,6 +86,7 @@ impl Tls {
     /// Differs: the reference reads them only when it starts.
     pub fn reread(&self) {
         let _one_at_a_time = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_reader_waiting.store(false, Ordering::SeqCst);
         match context::build(&self.settings) {
             Ok((contexts, remarks)) => {
                 remarks.iter().for_each(|remark| warn!("{}", remark_line(&self.places, remark)));
@@ -92,11 +100,15 @@ impl Tls {
         }
     }
 
-    /// The same on a thread of its own, since disks may be slow.
+    /// The same on a thread of its own, since disks may be slow. What is asked for before it begins is answered by one reading.
     pub fn reread_soon(self: &Arc<Self>) {
+        if self.is_reader_waiting.swap(true, Ordering::SeqCst) {
+            return;
+        }
         let tls = self.clone();
         let started = std::thread::Builder::new().name("certificates".into()).spawn(move || tls.reread());
         if let Err(error) = started {
+            self.is_reader_waiting.store(false, Ordering::SeqCst);
             warn!("TLS certificates and keys can't be read again: {error}");
         }
     }
@@ -133,6 +145,9 @@ impl Tls {
     /// Logs why we do not get on with a server, once until that changes: otherwise a wrong certificate looks like a dead server.
     pub fn complain(&self, server: SocketAddr, reason: &str) {
         let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        if complaints.len() >= MOST_COMPLAINTS {
+            complaints.clear();
+        }
         if complaints.insert(server, reason.to_owned()).as_deref() != Some(reason) {
             warn!("TLS connection to {server} failed: {reason}");
         }

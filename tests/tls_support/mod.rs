@@ -120,6 +120,14 @@ pub fn sentinel(world: &World, name: &str, kind: Kind, lines: &[String]) -> (Nod
     (world.sentinel(name, kind, &all), tls_port)
 }
 
+/// A Sentinel under test that shows a certificate which can be exchanged.
+pub fn exchangeable(world: &World, authority: &Pair) -> (Node, u16, Pair) {
+    let shown = authority.issue(world, "shown", Some(BOTH));
+    let (mut node, tls_port) = sentinel(world, "sentinel", Kind::Subject, &shown.lines(authority));
+    node.start();
+    (node, tls_port, shown)
+}
+
 /// A TLS connection for bytes.
 pub struct Tube {
     child: Child,
