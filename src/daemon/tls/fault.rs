@@ -44,7 +44,7 @@ pub(super) fn broken(error: &Error) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, text(error))
 }
 
-/// True for what [`broken`] made: the two sides do not get on with each other, but the network does its work.
+/// True for an error of the protocol: the two sides do not get on with each other, but the network does its work.
 pub fn is_disagreement(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::InvalidData
 }
