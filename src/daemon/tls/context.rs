@@ -50,8 +50,7 @@ pub fn build(settings: &TlsSettings) -> Result<(Contexts, Vec<Remark>), Fault> {
     let mut remarks = Vec::new();
     check_presence(settings)?;
     let versions = suites::versions(settings.protocols.as_deref(), &mut remarks)?;
-    let files = (settings.own.cert_file.as_deref(), settings.own.key_file.as_deref());
-    let own = certified_key(files, &settings.own, &OWN, &mut remarks)?;
+    let own = certified_key(&settings.own, &OWN, &mut remarks)?;
     let authorities = authorities(settings, &mut remarks)?;
     let provider = Arc::new(suites::provider(settings, &mut remarks)?);
     check_dh_params(settings, &mut remarks)?;
@@ -64,20 +63,16 @@ pub fn build(settings: &TlsSettings) -> Result<(Contexts, Vec<Remark>), Fault> {
             "no certificate of a CA was found that vouches for itself: nobody can be trusted".to_owned();
         remarks.push(Remark { directive, text });
     }
-    let client_files = (settings.client.cert_file.as_deref(), settings.client.key_file.as_deref());
-    let shown = match client_files {
-        (Some(_), Some(_)) => certified_key(client_files, &settings.client, &CLIENT, &mut remarks)?,
-        (cert, key) => {
-            if cert.is_some() || key.is_some() {
-                let (directive, other) = if cert.is_some() {
-                    (CLIENT.cert_file, CLIENT.key_file)
-                } else {
-                    (CLIENT.key_file, CLIENT.cert_file)
-                };
-                let text =
-                    format!("has no effect without `{other}`: `{}` is shown to servers", OWN.cert_file);
-                remarks.push(Remark { directive, text });
-            }
+    let shown = match (&settings.client.cert_file, &settings.client.key_file) {
+        (Some(_), Some(_)) => certified_key(&settings.client, &CLIENT, &mut remarks)?,
+        (None, None) => own.clone(),
+        (cert_file, _) => {
+            let (directive, other) = match cert_file {
+                Some(_) => (CLIENT.cert_file, CLIENT.key_file),
+                None => (CLIENT.key_file, CLIENT.cert_file),
+            };
+            let text = format!("has no effect without `{other}`: `{}` is shown to servers", OWN.cert_file);
+            remarks.push(Remark { directive, text });
             own.clone()
         }
     };
@@ -119,12 +114,12 @@ const KINDS: &str = "an RSA key of 2048 bits or more, or one for P-256, P-384 or
 
 /// A certificate, what links it to its CA, and its key.
 fn certified_key(
-    (cert_file, key_file): (Option<&str>, Option<&str>),
     pair: &KeyPair,
     names: &Names,
     remarks: &mut Vec<Remark>,
 ) -> Result<Arc<CertifiedKey>, Fault> {
-    let (cert_file, key_file) = (cert_file.unwrap_or_default(), key_file.unwrap_or_default());
+    let cert_file = pair.cert_file.as_deref().unwrap_or_default();
+    let key_file = pair.key_file.as_deref().unwrap_or_default();
     let bad_cert = |reason: &str| Fault {
         message: format!("Failed to load certificate: {cert_file}: {reason}"),
         directive: names.cert_file,
