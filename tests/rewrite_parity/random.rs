@@ -68,14 +68,17 @@ fn document(chance: &mut StdRng) -> String {
             .into(),
         );
     }
-    // A value of several lines is respelled line by line.
-    let mut lines: Vec<String> =
-        lines.iter().flat_map(|lines| lines.split('\n')).map(|line| respelled(chance, line)).collect();
+    // A value of several lines is respelled line by line. Short forms of addresses are a matter of their own while names are
+    // announced.
+    let mut lines: Vec<String> = lines
+        .iter()
+        .flat_map(|lines| lines.split('\n'))
+        .map(|line| respelled(chance, &line.replace(" 127.1 ", " 127.0.0.1 ")))
+        .collect();
     lines.shuffle(chance);
     let newline = if chance.random_bool(0.2) { "\r\n" } else { "\n" };
     let last = if chance.random_bool(0.7) { newline } else { "" };
-    // Short forms of addresses are a matter of their own while names are announced.
-    lines.join("\n").replace(" 127.1 ", " 127.0.0.1 ").replace('\n', newline) + last
+    lines.join("\n").replace('\n', newline) + last
 }
 
 /// The same line in other words: names in other cases, quotes and escapes where none are needed, other blanks.
