@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use nix::unistd::{AccessFlags, access};
-use tracing::{debug, error, info, trace, warn};
+use tracing::{error, info, warn};
 
 use super::config_file::ConfigFile;
 use super::host::Machine;
@@ -20,7 +20,6 @@ use super::supervision::{self, Supervisor};
 use super::{background, banner, logging, shutdown, users};
 use crate::acl::Acl;
 use crate::cli::Invocation;
-use crate::conf::settings::LogLevel;
 use crate::conf::{self, ConfError, ServerSettings, Settings};
 
 /// A process that is ready to have threads.
@@ -39,6 +38,8 @@ pub struct Booted {
     pub pid_file: Option<PidFile>,
     /// Who supervises us.
     pub supervisor: Supervisor,
+    /// What to remark when the start is over.
+    pub remarks: Vec<conf::Remark>,
 }
 
 /// The start was refused, for a reason that the operator was told: exit with status 1.
@@ -48,7 +49,7 @@ pub struct Refused;
 /// Runs the whole start.
 pub fn boot(invocation: &Invocation, umask: u32) -> Result<Booted, Refused> {
     let config_path = invocation.file.as_ref().map(|file| absolute(&file.to_string_lossy()));
-    let mut settings = read_config(invocation, config_path.as_deref())?;
+    let (mut settings, remarks) = read_config(invocation, config_path.as_deref())?;
     let config_path = check_config_file(config_path)?;
     check_tls(&settings)?;
 
@@ -67,6 +68,7 @@ pub fn boot(invocation: &Invocation, umask: u32) -> Result<Booted, Refused> {
     let pid_file = write_pid_file(&mut settings, in_background);
     banner::show(&settings.server);
     limits::check_backlog(settings.server.tcp_backlog);
+    // Differs: the reference leaves its pid file behind when it gives up over its users.
     let acl = users::load(&settings.server).map_err(|users::Rejected| {
         if let Some(file) = &pid_file {
             file.remove();
@@ -74,11 +76,15 @@ pub fn boot(invocation: &Invocation, umask: u32) -> Result<Booted, Refused> {
         Refused
     })?;
     let book = Book::new(ConfigFile::new(&config_path, umask), settings.clone());
-    Ok(Booted { settings, config_path, book, acl, listeners, pid_file, supervisor })
+    Ok(Booted { settings, config_path, book, acl, listeners, pid_file, supervisor, remarks })
 }
 
-/// Reads and checks file, standard input and options; logging follows the configuration from here on.
-fn read_config(invocation: &Invocation, path: Option<&str>) -> Result<Settings, Refused> {
+/// Reads and checks file, standard input and options; logging follows the configuration from here on. Also gives what to remark when
+/// the start is over.
+fn read_config(
+    invocation: &Invocation,
+    path: Option<&str>,
+) -> Result<(Settings, Vec<conf::Remark>), Refused> {
     let words: Vec<&[u8]> = invocation.options.iter().map(Vec::as_slice).collect();
     let (options, input_is_last) = conf::options_to_text(&words);
     let stdin = if invocation.reads_input || input_is_last { Some(read_stdin()?) } else { None };
@@ -86,21 +92,18 @@ fn read_config(invocation: &Invocation, path: Option<&str>) -> Result<Settings, 
     let loaded = conf::load(&mut Machine, inputs).map_err(|error| {
         match &error {
             ConfError::Unreadable { .. } => error!("{error}"),
-            ConfError::Invalid(_) => eprint!("{error}"),
+            ConfError::Invalid(fault) => {
+                fault.logged.iter().for_each(|line| warn!("{line}"));
+                eprint!("{error}");
+            }
         }
         Refused
     })?;
     let program = Path::new(&invocation.program).file_name().unwrap_or_default().to_string_lossy();
     logging::configure(&loaded.settings.server, &program);
-    for remark in &loaded.remarks {
-        match remark.level {
-            LogLevel::Debug => trace!("{}", remark.text),
-            LogLevel::Verbose => debug!("{}", remark.text),
-            LogLevel::Notice => info!("{}", remark.text),
-            LogLevel::Warning | LogLevel::Nothing => warn!("{}", remark.text),
-        }
-    }
-    Ok(loaded.settings)
+    let (belated, timely): (Vec<_>, Vec<_>) = loaded.remarks.into_iter().partition(|remark| remark.belated);
+    timely.iter().for_each(|remark| warn!("{}", remark.text));
+    Ok((loaded.settings, belated))
 }
 
 fn read_stdin() -> Result<Vec<u8>, Refused> {

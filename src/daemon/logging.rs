@@ -76,6 +76,11 @@ pub fn configure(settings: &ServerSettings, program: &str) {
     });
 }
 
+/// Sends lines to this file from now on; empty: to standard output.
+pub fn log_to(path: &str) {
+    with_state(|state| state.sink = Arc::new(Sink::from_path(path)));
+}
+
 /// Gives syslog lines their configured name, facility and the pid.
 pub fn open_syslog() {
     with_state(|state| {

@@ -33,7 +33,7 @@ pub enum ListenError {
     #[error("Failed opening Unix socket: {0}")]
     Unix(String),
     /// The path is too long.
-    #[error("unix socket path too long ({0}), must be under {MAX_UNIX_PATH}")]
+    #[error("Failed opening Unix socket: unix socket path too long ({0}), must be under {MAX_UNIX_PATH}")]
     UnixPathTooLong(usize),
     /// Neither a port nor a path.
     #[error("Configured to not listen anywhere, exiting.")]
