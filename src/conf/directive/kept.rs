@@ -4,7 +4,6 @@
 use super::{Check, Directive, Kind};
 
 const INT: i64 = i32::MAX as i64;
-const UINT: i64 = u32::MAX as i64;
 const LONG: i64 = i64::MAX;
 
 pub(super) static TABLE: &[Directive] = &[
@@ -144,7 +143,6 @@ pub(super) static TABLE: &[Directive] = &[
     Directive::int("shutdown-timeout", "10", 0, INT),
     Directive::int("slowlog-log-slower-than", "10000", -1, LONG),
     Directive::int("slowlog-max-len", "128", 0, LONG),
-    Directive::int("socket-mark-id", "0", 0, UINT),
     Directive::int("stream-node-max-entries", "100", 0, LONG),
     Directive::int("tls-session-cache-size", "20480", 0, INT),
     Directive::int("tls-session-cache-timeout", "300", 0, INT),

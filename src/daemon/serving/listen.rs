@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 
 use nix::errno::Errno;
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use thiserror::Error;
 use tracing::warn;
 
@@ -65,7 +65,13 @@ fn open(settings: &ServerSettings) -> Result<Listeners, ListenError> {
 fn open_word(word: &str, settings: &ServerSettings) -> Result<Option<TcpListener>, ListenError> {
     let (optional, address) = word.strip_prefix('-').map_or((false, word), |address| (true, address));
     match open_tcp(address, settings.port, settings.tcp_backlog) {
-        Ok(listener) => Ok(Some(listener)),
+        Ok(listener) => {
+            if settings.socket_mark > 0 {
+                // It takes a privilege that most do not have; the reference goes on without, too.
+                let _ = SockRef::from(&listener).set_mark(settings.socket_mark);
+            }
+            Ok(Some(listener))
+        }
         Err(failure) => {
             let (port, reason) = (settings.port, &failure.text);
             warn!("Warning: Could not create server TCP listening socket {address}:{port}: {reason}");
