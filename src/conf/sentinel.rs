@@ -175,6 +175,7 @@ impl<'f> Evaluation<'f> {
             Word::AnnounceIp if value.is_empty() => {}
             Word::AnnounceIp => sentinel.announce_ip = Some(text(value)?.to_owned()),
             Word::AnnouncePort => {
+                // Differs: the reference tells others what can't be a port, and then nobody finds it.
                 let port = number::lenient(value);
                 sentinel.announce_port = u16::try_from(port).ok().filter(|port| *port != 0);
                 if port != 0 && sentinel.announce_port.is_none() {

@@ -13,6 +13,7 @@ pub struct Machine;
 
 impl Host for Machine {
     fn read(&mut self, path: &str) -> Result<Vec<u8>, String> {
+        // Differs: the reference reads a folder as an empty file, and then no save succeeds.
         fs::read(path).map_err(|error| strerror(&error))
     }
 

@@ -62,6 +62,7 @@ pub fn run(invocation: &Invocation) -> ExitCode {
     let started = std::time::Instant::now();
     let umask = current_umask();
     logging::init();
+    // Differs: the reference writes pages about a defect, signals included, which needs unsafe code.
     std::panic::set_hook(Box::new(|panic| {
         let text = panic.to_string().replace('\n', " ");
         error!("This Sentinel is broken and stops at once: {text}");

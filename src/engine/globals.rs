@@ -96,7 +96,8 @@ impl Default for Tunables {
 impl Globals {
     /// From the file; `fresh_id` serves when the file has no id yet.
     pub fn new(settings: &Settings, fresh_id: RunId) -> Self {
-        // Spec 1 §3.2: the current epoch is at least every configuration's (and, in a sound file, every vote's).
+        // Spec 1 §3.2: the current epoch is at least every configuration's. Differs: and every vote's, as in every sound file; the
+        // reference stands in election after election, without its own vote, until it has caught up.
         let epochs = settings.masters.iter().map(|master| master.config_epoch.max(master.leader_epoch));
         Globals {
             my_id: settings.sentinel.my_id.clone().unwrap_or(fresh_id),

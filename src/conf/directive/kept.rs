@@ -1,5 +1,5 @@
 //! Generic directives that matter to a data server only: checked like the reference checks them, kept, without effect
-//! (spec 1 §4.5).
+//! (spec 1 §4.5). Differs: `maxmemory-clients` and `io-threads` do something to a Sentinel of the reference.
 
 use super::{Check, Directive, Kind};
 

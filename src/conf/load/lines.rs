@@ -65,6 +65,7 @@ impl Loader<'_> {
                 let path = line.text_word(1)?;
                 self.host.log_to(&path);
             }
+            // Differs: the reference does what these ask for.
             "replicaof" if !lines.is_empty() => {
                 self.remark(line, "a Sentinel replicates nothing, the line is ignored")
             }
