@@ -298,6 +298,8 @@ const ORDERS: &[&str] = &[
     "sentinel monitor m nowhere 99999 1",
     "sentinel monitor m 127.0.0.1 1 1\nsentinel known-replica m nowhere 99999",
     "user bob on\nuser bob off\nport x",
+    "logfile nowhere/x\nsentinel myid short",
+    "logfile nowhere/x\nport x",
     "sentinel monitor m 127.0.0.1 1 1\nsentinel notification-script m /etc/passwd\nsentinel parallel-syncs n 1",
     "rename-command PING \"\"\nrename-command PING x",
     "user",

@@ -191,6 +191,7 @@ fn levels_choose_the_lines() {
         call("logfile s.log"),
         call("logfile stdout"),
         call("logfile s.log\nloglevel WARNING"),
+        call("pidfile nowhere/x.pid"),
         Call::new(&["s.conf"]).conf("port {port}\n"),
     ]);
 }
@@ -256,4 +257,19 @@ fn files_have_the_modes_of_the_references() {
                 .watches(&["s.log", "s.pid", "s.sock"]),
         );
     }
+}
+
+/// Relative paths are below the folder in force: that of the start, or that of the last `dir`.
+#[test]
+fn relative_paths_are_below_the_folder_in_force() {
+    let names = ["s.log", "s.pid", "s.sock", "sub/s.log", "sub/s.pid", "sub/s.sock", "sub/users.acl"];
+    let call = |lines: &str| {
+        Call::new(&["s.conf"]).conf(&format!("{MONITOR}{lines}\n")).folder("sub").watches(&names)
+    };
+    let relative = "logfile s.log\npidfile s.pid\nunixsocket s.sock\naclfile users.acl";
+    compare_all(&[
+        call(relative).file("users.acl", "user default on nopass ~* &* +@all\n"),
+        call(&format!("{relative}\ndir sub")).file("sub/users.acl", "user default on nopass ~* &* +@all\n"),
+        call(&format!("dir sub\n{relative}")).file("sub/users.acl", "user default on nopass ~* &* +@all\n"),
+    ]);
 }

@@ -172,7 +172,6 @@ fn wire(
     let clock = Clock::start();
     let source = settings.server.bind_source_addr.clone();
     let names = Names::default();
-    let unix_socket = settings.server.unix_socket.as_ref().is_some_and(|path| !path.is_empty());
     let engine = Engine::new(settings, chance::seed(), clock.now());
     let hands = Hands {
         links: Links::new(
@@ -192,7 +191,7 @@ fn wire(
     let (started_sender, has_started) = oneshot::channel();
     Driver { engine, outlet, clock, hands }.start(started_sender)?;
     runtimes.serving.spawn(server.clone().serve(listeners));
-    let running = Running { supervisor, pid_file, server, unix_socket, store };
+    let running = Running { supervisor, pid_file, server, store };
     Ok(Wired { running, signals, exits, started: has_started, remarks })
 }
 

@@ -154,3 +154,23 @@ fn an_end_closes_every_connection() {
         (status.code(), ends)
     });
 }
+
+/// Somebody else has removed what the end wants to remove.
+#[test]
+fn an_end_after_its_files_are_gone() {
+    compare(|kind| {
+        let world = World::new();
+        let mut sentinel = lone(&world, kind, &["pidfile {dir}s.pid", "unixsocket {dir}s.sock"]);
+        sentinel.start();
+        for name in ["s.pid", "s.sock"] {
+            fs::remove_file(world.path(name)).expect("it was made");
+        }
+        sentinel.signal(Signal::SIGTERM);
+        let status = sentinel.wait_end(20);
+        let log = sentinel.log_text();
+        let end = log.lines().skip_while(|line| !line.contains("User requested shutdown"));
+        let texts: Vec<String> =
+            end.map(|line| line.splitn(6, ' ').last().unwrap_or_default().to_owned()).collect();
+        (status.code(), texts)
+    });
+}

@@ -1,14 +1,16 @@
 //! What it asks of the kernel, and what that shows: sockets, calls, scores, processors, syslog.
 
+use std::io::Write;
 use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use regex::Regex;
 
 use crate::support::node::text_of;
-use crate::support::{self, Kind, Node, Value, World, is_root, skipped};
+use crate::support::{self, Kind, Node, Value, World, fake, is_root, skipped, wait_for};
 use crate::{compare, lone, status_of};
 
 /// Whether connections to a port can be made until the queue of those that wait is full, and how many.
@@ -223,6 +225,77 @@ fn links_come_from_the_address_that_was_asked_for() {
             sentinel.start();
             let (_, from) = master.accept().expect("a link");
             from.ip().to_string()
+        });
+    }
+}
+
+/// What each connection to a master or a peer begins with, up to the name that it gives itself.
+fn beginnings(kind: Kind, lines: &[&str]) -> Vec<String> {
+    let heard: Arc<Mutex<Vec<Vec<String>>>> = Arc::default();
+    let notes = heard.clone();
+    let port = fake::start(move |words, out| {
+        notes.lock().expect("no panics").push(words.to_vec());
+        out.write_all(b"+OK\r\n")
+    });
+    let world = World::new();
+    let lines: Vec<String> = lines.iter().map(|line| line.replace("{fake}", &port.to_string())).collect();
+    let mut sentinel = lone(&world, kind, &lines.iter().map(String::as_str).collect::<Vec<_>>());
+    sentinel.start();
+    let named = || heard.lock().expect("no panics").iter().filter(|words| words[0] == "CLIENT").count();
+    // A master has two connections, a peer has one.
+    let connections = if lines[0].contains("known-sentinel") { 1 } else { 2 };
+    wait_for("every connection to have a name", 30, || named() >= connections);
+    let heard = heard.lock().expect("no panics").clone();
+    let id = Regex::new("sentinel-[0-9a-f]{8}-").expect("a pattern");
+    let first = heard.iter().filter(|words| words[0] == "AUTH" || words[0] == "CLIENT");
+    let mut first: Vec<String> =
+        first.map(|words| id.replace(&format!("{words:?}"), "ID").into_owned()).collect();
+    first.sort();
+    first.dedup();
+    first
+}
+
+#[test]
+fn links_begin_with_the_same_words() {
+    const MASTER: &str = "sentinel monitor second 127.0.0.1 {fake} 1";
+    const PEER: &str =
+        "sentinel known-sentinel mymaster 127.0.0.1 {fake} bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+    for lines in [
+        &[MASTER][..],
+        &[MASTER, "sentinel auth-pass second secret"],
+        &[MASTER, "sentinel auth-pass second \"\""],
+        &[MASTER, "sentinel auth-pass second \"a b\"", "sentinel auth-user second me"],
+        &[MASTER, "sentinel auth-user second me"],
+        &[MASTER, "requirepass own", "user default on nopass ~* &* +@all"],
+        &[PEER],
+        &[PEER, "requirepass own", "user default on nopass ~* &* +@all"],
+        &[PEER, "sentinel sentinel-pass peers", "requirepass own", "user default on nopass ~* &* +@all"],
+        &[PEER, "sentinel sentinel-pass peers", "sentinel sentinel-user peer"],
+        &[PEER, "sentinel sentinel-user peer"],
+        &[PEER, "sentinel sentinel-user peer", "requirepass own", "user default on nopass ~* &* +@all"],
+        &[PEER, "sentinel sentinel-pass \"\""],
+    ] {
+        compare(|kind| (lines, beginnings(kind, lines)));
+    }
+}
+
+/// Times in the log are those of the place, whatever the language.
+#[test]
+fn times_in_the_log_are_local() {
+    for (zone, minutes) in [("XYZ-05:45", 345), ("UTC0", 0), ("America/Caracas", -240)] {
+        compare(|kind| {
+            let world = World::new();
+            let mut sentinel = lone(&world, kind, &[]);
+            sentinel.env = [("TZ", zone), ("LC_ALL", "de_DE.UTF-8"), ("LC_TIME", "de_DE.UTF-8")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .to_vec();
+            sentinel.start();
+            let log = sentinel.log_text();
+            let words: Vec<&str> = log.lines().next().expect("a line").split(' ').collect();
+            let stamp = words[1..5].join(" ");
+            let at = chrono::NaiveDateTime::parse_from_str(&stamp, "%d %b %Y %H:%M:%S%.3f").expect("a time");
+            let ahead = (at - chrono::Utc::now().naive_utc()).num_seconds();
+            assert!((ahead - 60 * minutes).abs() < 60, "{zone}: {stamp} is {ahead} s ahead of UTC");
         });
     }
 }
