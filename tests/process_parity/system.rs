@@ -299,3 +299,40 @@ fn times_in_the_log_are_local() {
         });
     }
 }
+
+/// What a client hears that comes from a loopback address of its choice, up to the end of the first sentence about the interface.
+fn heard_from(source: &str, sentinel: &Node, words: &str) -> String {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    let address = |text: &str| text.parse::<std::net::SocketAddr>().expect("an address").into();
+    socket.bind(&address(&format!("{source}:0"))).expect("a loopback address");
+    socket.connect(&address(&format!("127.0.0.1:{}", sentinel.port))).expect("a listener");
+    let mut stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket option");
+    // One that is turned away need not take it.
+    let _ = stream.write_all(words.as_bytes());
+    let mut text = String::new();
+    let mut reader = std::io::BufReader::new(stream);
+    let _ = std::io::BufRead::read_line(&mut reader, &mut text);
+    let end = text.find("loopback interface.").unwrap_or(text.len());
+    text[..end].to_owned()
+}
+
+#[test]
+fn protected_mode_lets_the_same_clients_in() {
+    for lines in [
+        &["protected-mode yes"][..],
+        &["protected-mode no"],
+        &["protected-mode yes", "requirepass x"],
+        &["protected-mode yes", "user default on >x ~* &* +@all"],
+        &["protected-mode yes", "user default off nopass ~* &* +@all"],
+        &[],
+    ] {
+        compare(|kind| {
+            let world = World::new();
+            let mut sentinel = lone(&world, kind, lines);
+            sentinel.start();
+            let heard = ["127.0.0.1", "127.0.0.2"].map(|source| heard_from(source, &sentinel, "PING\r\n"));
+            (heard, sentinel.info("stats", "rejected_connections"))
+        });
+    }
+}
