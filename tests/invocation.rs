@@ -232,7 +232,7 @@ fn limits_of_open_files() {
     }
     let call = |limits: &'static str, lines: &str| {
         let conf = format!("{MONITOR}{lines}\n");
-        Call::new(&["s.conf"]).conf(&conf).as_nobody().prefix(&["prlimit", limits]).keeps("maxclients")
+        Call::new(&["s.conf"]).conf(&conf).by_nobody().prefix(&["prlimit", limits]).keeps("maxclients")
     };
     compare_all(&[
         call("--nofile=4096:4096", ""),

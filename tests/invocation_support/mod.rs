@@ -98,7 +98,7 @@ impl Call {
     }
 
     /// By a user without rights, whose folder it is.
-    pub fn as_nobody(mut self) -> Call {
+    pub fn by_nobody(mut self) -> Call {
         self.nobody = true;
         self
     }

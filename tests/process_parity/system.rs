@@ -336,3 +336,14 @@ fn protected_mode_lets_the_same_clients_in() {
         });
     }
 }
+
+#[test]
+fn clients_have_the_same_numbers() {
+    compare(|kind| {
+        let world = World::new();
+        let mut sentinel = lone(&world, kind, &[]);
+        // The first was the test's own, which waited for the start.
+        sentinel.start();
+        [sentinel.call(&["CLIENT", "ID"]), sentinel.call(&["CLIENT", "ID"])]
+    });
+}
