@@ -23,8 +23,10 @@ pub mod scripts;
 pub mod serving;
 pub mod shutdown;
 pub mod store;
+pub mod stream;
 pub mod strerror;
 pub mod supervision;
+pub mod tls;
 pub mod users;
 
 use std::process::ExitCode;
@@ -49,6 +51,7 @@ use scripts::Scripts;
 use serving::{Identity, Server};
 use shutdown::{Running, Signals};
 use store::Store;
+use tls::Tls;
 
 /// Threads for what blocks: name look-ups, and the start of scripts.
 const BLOCKING_THREADS: usize = resolver::PARALLEL + scripts::PARALLEL;
@@ -141,6 +144,7 @@ struct Wired {
     started: oneshot::Receiver<()>,
     /// What to remark when the start is over.
     remarks: Vec<conf::Remark>,
+    tls: Option<Arc<Tls>>,
 }
 
 /// Connects the parts and sets them going. Called inside the watching runtime.
@@ -150,7 +154,7 @@ fn wire(
     started: std::time::Instant,
     runtimes: &Runtimes,
 ) -> std::io::Result<Wired> {
-    let Booted { settings, config_path, book, acl, listeners, pid_file, supervisor, remarks } = booted;
+    let Booted { settings, config_path, book, acl, listeners, tls, pid_file, supervisor, remarks } = booted;
     let runtime = runtimes.watching.handle();
     let signals = Signals::catch()?;
     let (inbox, outlet) = inbox::channel();
@@ -163,7 +167,7 @@ fn wire(
         run_id: chance::run_id(),
         started,
         supervised: supervisor.name(),
-        my_port: settings.server.port,
+        my_port: settings.server.main_port(),
     };
     let server = Server::new(&settings.server, identity, acl, inbox.clone(), directory, pulse.clone(), exit);
     let lines_of = server.clone();
@@ -180,7 +184,9 @@ fn wire(
             engine.my_id().clone(),
             source.as_deref(),
             names.clone(),
+            tls.clone().filter(|tls| tls.is_for_links()),
         ),
+        tls: tls.clone(),
         server: server.clone(),
         directory: directory_writer,
         pulse,
@@ -192,15 +198,15 @@ fn wire(
     Driver { engine, outlet, clock, hands }.start(started_sender)?;
     runtimes.serving.spawn(server.clone().serve(listeners));
     let running = Running { supervisor, pid_file, server, store };
-    Ok(Wired { running, signals, exits, started: has_started, remarks })
+    Ok(Wired { running, signals, exits, started: has_started, remarks, tls })
 }
 
 impl Wired {
     /// Waits for the end, and goes through it.
     async fn run(self, oom_score: Option<(bool, i32)>) -> ExitCode {
-        let Wired { running, mut signals, mut exits, started, remarks } = self;
+        let Wired { running, mut signals, mut exits, started, remarks, tls } = self;
         {
-            let mut end = std::pin::pin!(signals.wait(&mut exits));
+            let mut end = std::pin::pin!(signals.wait(&mut exits, tls.as_ref()));
             tokio::select! {
                 () = &mut end => {}
                 // The engine's thread can't be gone: it never ends before the process.
