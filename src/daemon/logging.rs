@@ -28,8 +28,9 @@ use syslog::Syslog;
 
 /// Longest message; what is beyond it is cut (spec 1 §7.2).
 const MAX_MESSAGE: usize = 1023;
-/// How long the end of the process may wait for a sink that takes nothing.
-const FLUSH_PATIENCE: Duration = Duration::from_millis(500);
+/// How long the end of the process may wait for a sink that takes nothing: longer than a busy disk needs, as the last lines are those
+/// that say how it ended.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where lines go and which of them.
 struct State {
