@@ -323,7 +323,8 @@ impl Performance<'_> {
         let log = self.output();
         if log.contains("oO0OoO0OoO0Oo") {
             wait_for("the end of the start", LIMIT_S, || {
-                self.output().matches("+monitor").count() >= masters
+                let log = self.output();
+                log.contains("Sentinel ID is ") && log.matches("+monitor").count() >= masters
             });
         }
         self.seen.extend(listeners(self.port));
