@@ -162,6 +162,7 @@ fn an_end_after_its_files_are_gone() {
         let world = World::new();
         let mut sentinel = lone(&world, kind, &["pidfile {dir}s.pid", "unixsocket {dir}s.sock"]);
         sentinel.start();
+        sentinel.wait_log("+monitor");
         for name in ["s.pid", "s.sock"] {
             fs::remove_file(world.path(name)).expect("it was made");
         }
