@@ -73,7 +73,10 @@ fn expect_found(fleet: &Fleet, driver: &mut Driver, master: usize, replicas: &[u
     // A library may go on for a while with what it heard before.
     let limit = std::time::Instant::now() + std::time::Duration::from_secs(40);
     while !right(&found) {
-        assert!(std::time::Instant::now() < limit, "{name}: master data{master}, replicas {ports:?}: {found}");
+        assert!(
+            std::time::Instant::now() < limit,
+            "{name}: master data{master}, replicas {ports:?}: {found}"
+        );
         found = driver.ask("find", &answers);
     }
 }

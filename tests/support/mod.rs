@@ -12,6 +12,7 @@ pub mod driver;
 pub mod fake;
 pub mod fleet;
 pub mod node;
+pub mod pair;
 pub mod port;
 pub mod resp;
 pub mod watch;
