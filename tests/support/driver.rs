@@ -129,7 +129,7 @@ impl Driver {
         let sink = steps.clone();
         thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                let step = serde_json::from_str(&line).unwrap_or_else(|_| Json::String(line));
+                let step = serde_json::from_str(&line).unwrap_or(Json::String(line));
                 sink.lock().expect("no reader panics").push(step);
             }
         });

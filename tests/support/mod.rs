@@ -11,6 +11,7 @@
 pub mod driver;
 pub mod fake;
 pub mod fleet;
+pub mod machine;
 pub mod node;
 pub mod pair;
 pub mod port;
