@@ -17,7 +17,7 @@ use super::serving::{self, Listeners};
 use super::store::Book;
 use super::strerror::{errno_text, strerror};
 use super::supervision::{self, Supervisor};
-use super::{background, banner, logging, shutdown, users};
+use super::{background, banner, logging, shutdown, title, users};
 use crate::acl::Acl;
 use crate::cli::Invocation;
 use crate::conf::settings::LogLevel;
@@ -62,6 +62,7 @@ pub fn boot(invocation: &Invocation, umask: u32) -> Result<Booted, Refused> {
     grant_files(&mut settings)?;
     info!("monotonic clock: POSIX clock_gettime");
     let listeners = serving::bind(&settings.server).map_err(|_| Refused)?;
+    title::set(&settings.server, &config_path, &invocation.program);
 
     shutdown::hold_signals();
     let pid_file = write_pid_file(&mut settings, in_background);
