@@ -160,6 +160,10 @@ fn debians_unit_and_ours_start_notify_and_stop_it() {
     assert!(theirs.iter().any(|step| step.contains("PONG\n127.0.0.1\n6379\nOK\n")), "{theirs:#?}");
     let in_place = life_of(&world, "subject", Kind::Subject, &debians);
     assert_eq!(in_place, theirs, "Debian's unit");
+    if Kind::Subject.is_reference() {
+        // Under our unit's name for it, it would be no Sentinel.
+        return;
+    }
     let own = life_of(&world, "own-unit", Kind::Subject, &Unit::read(&our_unit()));
     let renamed = |step: &String| step.replace("/usr/bin/sentineld", "/usr/bin/redis-sentinel");
     assert_eq!(own.iter().map(renamed).collect::<Vec<_>>(), theirs, "our unit");

@@ -36,9 +36,11 @@ impl Pair {
         for node in pair.both() {
             let settled = |text: &str| text.contains(",status=ok,") && text.contains(",slaves=1,sentinels=2");
             wait_for(&format!("{} to know everybody", node.name), 30, || {
-                let replicas = node.call(&["SENTINEL", "REPLICAS", NAME]);
-                let link = replicas.items().first().and_then(|r| r.field("master-link-status"));
-                settled(&node.call(&["INFO", "sentinel"]).text()) && link.as_deref() == Some("ok")
+                let first =
+                    |list: &str, key: &str| node.call(&["SENTINEL", list, NAME]).items().first()?.field(key);
+                settled(&node.call(&["INFO", "sentinel"]).text())
+                    && first("REPLICAS", "master-link-status").as_deref() == Some("ok")
+                    && first("SENTINELS", "flags").as_deref() == Some("sentinel")
             });
         }
         pair
