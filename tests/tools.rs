@@ -155,8 +155,8 @@ fn redis_cli_takes_the_same_from_a_pipe_and_from_a_keyboard() {
             "redis-cli -p PORT --no-raw",
             "redis-cli -p PORT --json",
             "redis-cli -p PORT -e",
-            // On a terminal it asks for COMMAND DOCS first.
-            "script -qec 'redis-cli -p PORT' /dev/null",
+            // On a terminal it asks for COMMAND DOCS first. Its echo would come whenever the line is free.
+            "script -E never -qec 'redis-cli -p PORT' /dev/null",
         ],
         typed,
     );
