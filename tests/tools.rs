@@ -135,9 +135,9 @@ fn redis_cli_watches_in_the_same_way() {
             "timeout 2 stdbuf -oL redis-cli -p PORT --latency-history -i 1",
             // The third line of --stat needs the answer to a second INFO.
             "stdbuf -oL redis-cli -p PORT --stat -i 0.1 | head -n 3 | tr -s '[:digit:].KMG(+) ' n",
-            "timeout 1 stdbuf -oL redis-cli -p PORT subscribe +switch-master",
-            "timeout 1 stdbuf -oL redis-cli -p PORT -3 psubscribe '+switch-*'",
-            "timeout 1 stdbuf -oL redis-cli -p PORT --csv psubscribe '+switch-*' other",
+            "timeout 2 stdbuf -oL redis-cli -p PORT subscribe +switch-master",
+            "timeout 2 stdbuf -oL redis-cli -p PORT -3 psubscribe '+switch-*'",
+            "timeout 2 stdbuf -oL redis-cli -p PORT --csv psubscribe '+switch-*' other",
         ],
         "",
     );
