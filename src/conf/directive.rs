@@ -115,9 +115,9 @@ impl Directive {
             }
             _ => self.kind.canonical(words, before)?,
         };
-        // What a Sentinel acts on is handled as text, except the one value that is only sent.
+        // What a Sentinel acts on is handled as text, except passwords.
         let is_text = words.iter().all(|word| std::str::from_utf8(word).is_ok());
-        if self.served && self.name != "requirepass" && !is_text {
+        if self.served && !PASSWORDS.contains(&self.name) && !is_text {
             return Err("argument must be UTF-8 text".to_owned());
         }
         Ok(lines)
@@ -142,6 +142,9 @@ static BY_NAME: LazyLock<HashMap<&'static str, &'static Directive>> = LazyLock::
 pub fn find(name: &[u8]) -> Option<&'static Directive> {
     BY_NAME.get(std::str::from_utf8(name).ok()?).copied()
 }
+
+/// The values that may be any bytes.
+const PASSWORDS: [&str; 3] = ["requirepass", "tls-key-file-pass", "tls-client-key-file-pass"];
 
 /// Directives of older versions that are accepted with one value and ignored (spec 1 §2.4).
 pub const OBSOLETE: [&[u8]; 3] =

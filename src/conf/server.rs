@@ -9,6 +9,7 @@ use super::directive::{self, Lines};
 use super::number;
 use super::origins::Origins;
 use super::settings::{BufferLimit, LogLevel, ServerSettings, Supervised};
+use super::tls::{AuthClients, KeyPair, TlsSettings};
 use crate::text::number::parse_integer;
 use crate::text::words;
 
@@ -62,6 +63,39 @@ impl Values<'_> {
         Some((relative, first.parse().expect("a small number")))
     }
 
+    fn tls(&self) -> TlsSettings {
+        TlsSettings {
+            port: self.int("tls-port"),
+            replication: self.yes("tls-replication"),
+            cluster: self.yes("tls-cluster"),
+            own: KeyPair {
+                cert_file: self.text("tls-cert-file"),
+                key_file: self.text("tls-key-file"),
+                key_pass: self.bytes("tls-key-file-pass"),
+            },
+            client: KeyPair {
+                cert_file: self.text("tls-client-cert-file"),
+                key_file: self.text("tls-client-key-file"),
+                key_pass: self.bytes("tls-client-key-file-pass"),
+            },
+            ca_file: self.text("tls-ca-cert-file"),
+            ca_dir: self.text("tls-ca-cert-dir"),
+            auth_clients: match self.word("tls-auth-clients") {
+                "no" => AuthClients::No,
+                "optional" => AuthClients::Optional,
+                _ => AuthClients::Yes,
+            },
+            protocols: self.text("tls-protocols"),
+            ciphers: self.text("tls-ciphers"),
+            ciphersuites: self.text("tls-ciphersuites"),
+            prefer_server_ciphers: self.yes("tls-prefer-server-ciphers"),
+            session_caching: self.yes("tls-session-caching"),
+            session_cache_size: self.int("tls-session-cache-size"),
+            session_cache_timeout: self.seconds("tls-session-cache-timeout"),
+            dh_params_file: self.text("tls-dh-params-file"),
+        }
+    }
+
     /// The typed settings; what is not in the values (users, renamed commands, origins) is empty.
     pub fn server(&self) -> ServerSettings {
         let bind = words::split(self.word("bind").as_bytes()).expect("canonical text is balanced");
@@ -111,9 +145,7 @@ impl Values<'_> {
             acl_log_max_len: self.int("acllog-max-len"),
             acl_pubsub_default_allow: self.word("acl-pubsub-default") == "allchannels",
             renamed_commands: Vec::new(),
-            tls_port: self.int("tls-port"),
-            tls_replication: self.yes("tls-replication"),
-            tls_cluster: self.yes("tls-cluster"),
+            tls: self.tls(),
             oom_score_adj: self.oom_score_adj(),
             server_cpulist: self.text("server_cpulist"),
             hz: self.int("hz"),

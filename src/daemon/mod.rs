@@ -23,9 +23,11 @@ pub mod scripts;
 pub mod serving;
 pub mod shutdown;
 pub mod store;
+pub mod stream;
 pub mod strerror;
 pub mod supervision;
 pub mod title;
+pub mod tls;
 pub mod users;
 
 use std::process::ExitCode;
@@ -49,6 +51,7 @@ use scripts::Scripts;
 use serving::{Identity, Server};
 use shutdown::{Running, Signals};
 use store::Store;
+use tls::Tls;
 
 /// Threads for what blocks: name look-ups, and the start of scripts.
 const BLOCKING_THREADS: usize = resolver::PARALLEL + scripts::PARALLEL;
@@ -138,6 +141,7 @@ struct Wired {
     signals: Signals,
     exits: mpsc::UnboundedReceiver<serving::ExitRequest>,
     first_turn: oneshot::Receiver<()>,
+    tls: Option<Arc<Tls>>,
 }
 
 /// Connects the parts and sets them going. Called inside the watching runtime.
@@ -147,7 +151,7 @@ fn wire(
     started: std::time::Instant,
     runtimes: &Runtimes,
 ) -> std::io::Result<Wired> {
-    let Booted { settings, config_path, book, acl, listeners, pid_file, supervisor } = booted;
+    let Booted { settings, config_path, book, acl, listeners, tls, pid_file, supervisor } = booted;
     let runtime = runtimes.watching.handle();
     let signals = Signals::catch()?;
     let (inbox, outlet) = inbox::channel();
@@ -160,7 +164,7 @@ fn wire(
         run_id: chance::run_id(),
         started,
         supervised: supervisor.name(),
-        my_port: settings.server.port,
+        my_port: settings.server.main_port(),
     };
     let server = Server::new(&settings.server, identity, acl, inbox.clone(), directory, pulse.clone(), exit);
     let lines_of = server.clone();
@@ -178,7 +182,9 @@ fn wire(
             engine.my_id().clone(),
             source.as_deref(),
             names.clone(),
+            tls.clone().filter(|tls| tls.is_for_links()),
         ),
+        tls: tls.clone(),
         server: server.clone(),
         directory: directory_writer,
         pulse,
@@ -190,7 +196,7 @@ fn wire(
     Driver { engine, outlet, clock, hands }.start(first_turn_done)?;
     runtimes.serving.spawn(server.clone().serve(listeners));
     let running = Running { supervisor, pid_file, server, unix_socket, store };
-    Ok(Wired { running, signals, exits, first_turn })
+    Ok(Wired { running, signals, exits, first_turn, tls })
 }
 
 impl Wired {
@@ -202,7 +208,7 @@ impl Wired {
         if let Some((relative, value)) = oom_score {
             limits::set_oom_score(relative, value);
         }
-        self.signals.wait(&mut self.exits).await;
+        self.signals.wait(&mut self.exits, self.tls.as_ref()).await;
         tokio::select! {
             () = self.running.shut_down() => ExitCode::SUCCESS,
             () = self.signals.insist() => ExitCode::FAILURE,

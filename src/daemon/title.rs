@@ -28,16 +28,15 @@ fn expand(settings: &ServerSettings, config_file: &str, program: &str) -> String
     let unix_socket = settings.unix_socket.as_deref().unwrap_or_default();
     let value = |variable: &str| match variable {
         "title" => program.to_owned(),
-        "listen-addr" if settings.port == 0 && settings.tls_port == 0 => format!("unixsocket:{unix_socket}"),
+        "listen-addr" if settings.main_port() == 0 => format!("unixsocket:{unix_socket}"),
         "listen-addr" => {
             let first = settings.bind.first().map_or("*", String::as_str);
-            let port = if settings.port == 0 { settings.tls_port } else { settings.port };
-            format!("{first}:{port}")
+            format!("{first}:{}", settings.main_port())
         }
         "server-mode" => "[sentinel]".to_owned(),
         "config-file" => config_file.to_owned(),
         "port" => settings.port.to_string(),
-        "tls-port" => settings.tls_port.to_string(),
+        "tls-port" => settings.tls.port.to_string(),
         "unixsocket" => unix_socket.to_owned(),
         unknown => unreachable!("invariant: the template was checked, {unknown} is no variable"),
     };
@@ -105,7 +104,7 @@ mod tests {
         assert_eq!(expanded(usual, |_| {}), "./sentineld *:26379 [sentinel]");
         assert_eq!(expanded(usual, |s| s.bind.clear()), "./sentineld *:26379 [sentinel]");
         assert_eq!(expanded("{listen-addr}", |s| s.bind = vec!["-::1".into(), "::2".into()]), "-::1:26379");
-        assert_eq!(expanded("{listen-addr}", |s| (s.port, s.tls_port) = (0, 7)), "*:7");
+        assert_eq!(expanded("{listen-addr}", |s| (s.port, s.tls.port) = (0, 7)), "*:7");
         let no_tcp = expanded("{listen-addr}", |s| (s.port, s.unix_socket) = (0, Some("/run/s".into())));
         assert_eq!(no_tcp, "unixsocket:/run/s");
         assert_eq!(

@@ -102,7 +102,11 @@ impl Globals {
             my_id: settings.sentinel.my_id.clone().unwrap_or(fresh_id),
             current_epoch: epochs.fold(settings.sentinel.current_epoch, Epoch::max),
             settings: settings.sentinel.clone(),
-            port: settings.server.port,
+            // Spec 2 §6.1: who connects by TLS expects others to do so.
+            port: match &settings.server.tls {
+                tls if tls.replication && tls.port != 0 => tls.port,
+                _ => settings.server.port,
+            },
             requirepass: settings.server.requirepass.clone(),
             tunables: Tunables::default(),
             simulate: Simulate::default(),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{answer, answer_when_saved, refuse};
+use crate::engine::Action;
 use crate::engine::cx::Cx;
 use crate::engine::fleet::Fleet;
 use crate::engine::globals::Tunables;
@@ -78,6 +79,8 @@ pub fn set(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, pairs: Vec<(String, Ve
     }
     let masters: Vec<_> = fleet.masters.iter().map(|(id, _)| id).collect();
     masters.into_iter().for_each(|master| fleet.publish_address(master, cx));
+    // Differs: nothing of this is about TLS, but it lets an administrator who can't send signals have new certificates used.
+    cx.outbox.push(Action::RereadCertificates);
     let revision = cx.ledger.record_globals();
     answer_when_saved(cx, id, revision);
 }
