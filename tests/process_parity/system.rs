@@ -10,7 +10,7 @@ use std::time::Duration;
 use regex::Regex;
 
 use crate::support::node::text_of;
-use crate::support::{self, Kind, Node, Value, World, fake, is_root, skipped, wait_for};
+use crate::support::{self, Kind, Node, World, fake, is_root, skipped, wait_for};
 use crate::{compare, lone, status_of};
 
 /// Whether connections to a port can be made until the queue of those that wait is full, and how many.
@@ -84,42 +84,6 @@ fn sockets_have_the_same_options() {
             options_in(&text)
         });
     }
-}
-
-/// Debian's unit kills a process that makes one of these calls, unless a directive asks for it.
-#[test]
-fn calls_that_a_strict_service_forbids_are_not_made() {
-    let world = World::new();
-    let mut sentinel =
-        lone(&world, Kind::Subject, &["maxclients 100", "pidfile {dir}s.pid", "unixsocket {dir}s.sock"]);
-    let calls = "trace=chown,fchown,lchown,fchownat,setuid,setgid,setreuid,setregid,setresuid,setresgid,setgroups,setrlimit,\
-                 prlimit64,setpriority,sched_setaffinity,sched_setscheduler,mbind,set_mempolicy,chroot,mount,ptrace,socket";
-    let Some(trace) = traced(&world, &mut sentinel, calls) else { return };
-    if is_root() {
-        // As root it may give the file back to its owner; as in the service it is nobody special.
-        sentinel
-            .prefix
-            .splice(0..0, ["--reuid", "65534", "--regid", "65534", "--clear-groups"].map(str::to_owned));
-        let copy = world.folder("bin").join("sentineld");
-        let copied = std::process::Command::new("cp").arg(&sentinel.program).arg(&copy).status();
-        assert!(copied.is_ok_and(|status| status.success()), "a copy that everybody may read");
-        sentinel.program = copy;
-        for path in [world.path(""), world.path("sentinel"), sentinel.conf.clone()] {
-            std::os::unix::fs::chown(path, Some(65_534), Some(65_534)).expect("root may give files away");
-        }
-    }
-    sentinel.start();
-    assert_eq!(sentinel.call(&["SENTINEL", "FLUSHCONFIG"]), Value::Simple("OK".into()));
-    sentinel.client().send(&["SHUTDOWN"]).expect("an open connection");
-    sentinel.wait_end(20);
-    let text = text_of(&trace);
-    assert!(text.contains("socket(AF_INET, "), "{text}");
-    let query = |line: &&str| line.contains("prlimit64(") && line.contains(", NULL, ");
-    let plain =
-        |line: &&str| ["(AF_INET, ", "(AF_INET6, ", "(AF_UNIX, "].iter().any(|family| line.contains(family));
-    let calls = text.lines().filter(|line| line.contains('('));
-    let forbidden: Vec<&str> = calls.filter(|line| !query(line) && !plain(line)).collect();
-    assert!(forbidden.is_empty(), "{forbidden:#?}");
 }
 
 #[test]
