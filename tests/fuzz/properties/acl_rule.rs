@@ -62,7 +62,7 @@ fn check_user(acl: &Acl, name: &[u8], default_channels: bool) {
     let name = if name == DEFAULT_USER { b"other" } else { name };
     let line: Option<Vec<String>> = words.iter().map(|word| String::from_utf8(word.to_vec()).ok()).collect();
     if let (Ok(name), Some(line)) = (std::str::from_utf8(name), line) {
-        let (loaded, _) = Acl::load(&[(name.to_owned(), line)], None, default_channels)
+        let loaded = Acl::load(&[(name.to_owned(), line)], None, default_channels, |_| {})
             .unwrap_or_else(|error| panic!("{error}: {shown}"));
         assert_same(loaded.user(name.as_bytes()).expect("was loaded"), user);
     }

@@ -69,8 +69,9 @@ fn users(settings: &Settings) -> Result<Vec<Vec<u8>>, String> {
     if server.acl_file.is_some() {
         return Ok(Vec::new());
     }
-    let acl = Acl::load(&server.users, server.requirepass.as_deref(), server.acl_pubsub_default_allow);
-    acl.map(|(acl, _)| acl.lines()).map_err(|error| error.to_string())
+    let acl =
+        Acl::load(&server.users, server.requirepass.as_deref(), server.acl_pubsub_default_allow, |_| {});
+    acl.map(|acl| acl.lines()).map_err(|error| error.to_string())
 }
 
 /// An error names a line that is there.
