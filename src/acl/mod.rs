@@ -99,11 +99,11 @@ impl Acl {
         if has_blanks(name) {
             return Err(SetUserError::BadName);
         }
-        let rules = merge_selectors(rules).map_err(|first| SetUserError::Unmatched(shown(&first)))?;
+        let rules = merge_selectors(rules).map_err(SetUserError::Unmatched)?;
         let mut user =
             self.user(name).map_or_else(|| User::new(self.default_channels), |user| User::clone(user));
         for rule in &rules {
-            user.apply(rule).map_err(|reason| SetUserError::Rule(shown(rule), reason))?;
+            user.apply(rule).map_err(|reason| SetUserError::Rule(rule.clone(), reason))?;
         }
         self.users.insert(name.to_vec(), Arc::new(user));
         Ok(())

@@ -29,6 +29,8 @@ pub enum Mask {
     Version,
     /// Order of the elements of a reply, or of lines, where the reference follows a hash table that is new at every start.
     Order,
+    /// Order of the single commands in the rules of a user, which is that of the same hash table; categories stay where they are.
+    RuleOrder,
     /// Passing milliseconds in log lines and events.
     Milliseconds,
     /// The name of the executable.
@@ -52,6 +54,7 @@ fn one(name: &str) -> Result<Mask, String> {
         "peer-ports" => Mask::PeerPorts,
         "version" => Mask::Version,
         "order" => Mask::Order,
+        "rule-order" => Mask::RuleOrder,
         "milliseconds" => Mask::Milliseconds,
         "program" => Mask::Program,
         _ => return Err(format!("no mask is called {name:?}")),
@@ -135,6 +138,9 @@ impl Masker {
                 *line = line.replace(text.as_str(), put);
             }
             *line = self.hide_ids(line);
+            if masks.contains(&Mask::RuleOrder) {
+                *line = sort_rules(line);
+            }
             for pattern in PATTERNS.iter().filter(|pattern| masks.contains(&pattern.mask)) {
                 *line = pattern.find.replace_all(line, pattern.put).into_owned();
             }
@@ -164,15 +170,30 @@ impl Masker {
     }
 }
 
+/// Sorts each run of `+command` and `-command` by the name of the command.
+fn sort_rules(line: &str) -> String {
+    let apart = line.replace(')', " )").replace('"', " \" ");
+    let words: Vec<&str> = apart.split(' ').collect();
+    let is_rule = |word: &&str| word.starts_with(['+', '-']) && !word[1..].starts_with('@');
+    let runs = words.chunk_by(|one, next| is_rule(one) && is_rule(next));
+    let sorted = runs.flat_map(|run| {
+        let mut run = run.to_vec();
+        run.sort_by_key(|word| word.trim_start_matches(['+', '-']));
+        run
+    });
+    sorted.collect::<Vec<_>>().join(" ").replace(" \" ", "\"").replace(" )", ")")
+}
+
 /// Hides the numbers that follow one of `keys`.
 fn hide_after(lines: &mut [String], keys: &[&str]) {
     for i in 1..lines.len() {
         let key = lines[i - 1].trim().trim_start_matches('$').trim_matches('"');
         let value = lines[i].trim_start();
-        let digits = value.trim_matches(['$', '"', ':', '-']);
-        if keys.contains(&key) && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            lines[i].truncate(lines[i].len() - value.len());
-            lines[i].push('N');
+        let (kind, number) = value.split_at(value.len().min(1));
+        let digits = number.trim_matches(['"', '-']);
+        let is_digit = |byte: u8| byte.is_ascii_digit() || byte == b'.';
+        if keys.contains(&key) && "$:,".contains(kind) && digits.bytes().all(is_digit) {
+            lines[i] = format!("{}{kind}N", &lines[i][..lines[i].len() - value.len()]);
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::io::{BufReader, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nix::sys::signal::Signal as Posix;
+use socket2::{Domain, Socket, Type};
 
 use crate::mask::{Mask, Masker};
 use crate::play::{Plan, Selection, Signal, Step};
@@ -55,6 +56,7 @@ impl Side {
             Step::Raw(text) => self.raw(text),
             Step::Read { connection, count } => (0..*count).flat_map(|_| self.read(connection)).collect(),
             Step::Closed(connection) => vec![self.is_closed(connection)],
+            Step::Rest(connection) => self.rest(connection),
             Step::Events(selection) => self.events_since(selection),
             Step::Log(selection) => self.log_since(selection),
             Step::Conf => self.stage.sentinel().conf_text().lines().map(str::to_owned).collect(),
@@ -83,6 +85,21 @@ impl Side {
     fn act(&mut self, step: &Step) {
         match step {
             Step::Drop(connection) => drop(self.connections.remove(connection)),
+            Step::Send { connection, text } => {
+                let bytes = reply::words(&self.stage.fill(text)).concat();
+                // Whoever is closed already shows it at the next reading.
+                let _ = self.connection(connection).get_mut().write_all(&bytes);
+            }
+            Step::Open { connection, from } => {
+                let from = self.stage.fill(from).parse().expect("an address");
+                let fresh = self.connect_from(from).expect("the Sentinel accepts connections");
+                self.connections.insert(connection.clone(), fresh);
+            }
+            Step::Logged(text) => {
+                let (log, read, text) = (self.stage.sentinel(), self.log_read, self.stage.fill(text));
+                let holds = || log.log_text().lines().skip(read).any(|line| line.contains(&text));
+                wait_for(&format!("the log of {} to say {text:?}", self.stage.host), WAIT_S, holds);
+            }
             Step::Do { node, words } => {
                 let words = self.stage.fill(words);
                 let words: Vec<&str> = words.split_whitespace().collect();
@@ -117,7 +134,14 @@ impl Side {
     }
 
     fn connect(&self) -> Result<BufReader<TcpStream>, std::io::Error> {
-        let stream = TcpStream::connect((self.stage.host, self.stage.sentinel().port))?;
+        self.connect_from(Ipv4Addr::UNSPECIFIED)
+    }
+
+    fn connect_from(&self, from: Ipv4Addr) -> Result<BufReader<TcpStream>, std::io::Error> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.bind(&SocketAddr::from((from, 0)).into())?;
+        socket.connect(&SocketAddr::from((self.stage.host, self.stage.sentinel().port)).into())?;
+        let stream = TcpStream::from(socket);
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(LIMIT))?;
         Ok(BufReader::new(stream))
@@ -150,6 +174,18 @@ impl Side {
             Ok(_) => "<more to read>".to_owned(),
             Err(error) => broken(&error),
         }
+    }
+
+    /// Everything that still comes when nothing more will be sent.
+    fn rest(&mut self, connection: &str) -> Vec<String> {
+        let mut reader = self.connections.remove(connection).expect("an open connection");
+        let _ = reader.get_ref().shutdown(Shutdown::Write);
+        let mut all = Vec::new();
+        match reader.read_to_end(&mut all) {
+            Ok(_) => all.extend_from_slice(b"<closed>"),
+            Err(error) => all.extend_from_slice(broken(&error).as_bytes()),
+        }
+        all.split(|byte| *byte == b'\n').map(reply::escape).collect()
     }
 
     /// Everything that comes until the connection closes or the end of the script is answered.

@@ -45,7 +45,7 @@ impl Connection {
     fn set_user(&mut self, name: &[u8], rules: &[Bytes]) -> Result<Value, Value> {
         let rules: Vec<&[u8]> = rules.iter().map(|rule| &rule[..]).collect();
         let outcome = self.shared.edit_users(|acl| acl.set_user(name, &rules));
-        outcome.map(|()| Value::OK).map_err(|error| Value::error(error.to_string()))
+        outcome.map(|()| Value::OK).map_err(|error| Value::error(error.text()))
     }
 
     fn delete_users(&mut self, names: &[Bytes]) -> Result<Value, Value> {
