@@ -143,6 +143,8 @@ impl Sections {
         }
         let mut wanted = Sections::NONE;
         for word in words {
+            // Compat: read as a C string, which a NUL byte ends.
+            let word = word.split(|&byte| byte == 0).next().unwrap_or_default();
             match word.to_ascii_lowercase().as_slice() {
                 b"all" | b"default" | b"everything" => return Sections::ALL,
                 b"server" => wanted.server = true,

@@ -29,6 +29,8 @@ pub enum Mask {
     Version,
     /// Order of the elements of a reply, or of lines, where the reference follows a hash table that is new at every start.
     Order,
+    /// The same at every depth.
+    DeepOrder,
     /// Order of the single commands in the rules of a user, which is that of the same hash table; categories stay where they are.
     RuleOrder,
     /// Passing milliseconds in log lines and events.
@@ -54,6 +56,7 @@ fn one(name: &str) -> Result<Mask, String> {
         "peer-ports" => Mask::PeerPorts,
         "version" => Mask::Version,
         "order" => Mask::Order,
+        "deep-order" => Mask::DeepOrder,
         "rule-order" => Mask::RuleOrder,
         "milliseconds" => Mask::Milliseconds,
         "program" => Mask::Program,
@@ -98,7 +101,7 @@ static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
         (Mask::Version, r"(v|version[ =]|Redis )\d+\.\d+\.\d+", "${1}N"),
         (
             Mask::Counters,
-            r"^(\s*\| )(total_\w+|instantaneous_\w+|client_recent_\w+|connected_clients|cluster_connections|tracking_clients|io_threaded_\w+|evicted_\w+|expire\w*|latest_fork_usec|\w+_per_sec|current_\w+|dump_payload_\w+|unexpected_error_replies|reply_buffer_\w+|sync_\w+|slave_expires_tracked_keys|active_defrag_\w+|keyspace_\w+|pubsub_\w+|migrate_cached_sockets|acl_\w+):.*",
+            r"^(\s*\| )(total_\w+|instantaneous_\w+|client_recent_\w+|connected_clients|reply_buffer_\w+|unexpected_error_replies):.*",
             "$1$2:N",
         ),
         (Mask::Pids, r"\b(pid[ =:]+)\d+", "${1}N"),
@@ -157,7 +160,10 @@ impl Masker {
             }
         }
         if masks.contains(&Mask::Order) {
-            sort(lines);
+            sort(lines, false);
+        }
+        if masks.contains(&Mask::DeepOrder) {
+            sort(lines, true);
         }
     }
 
@@ -198,8 +204,8 @@ fn hide_after(lines: &mut [String], keys: &[&str]) {
     }
 }
 
-/// Sorts the elements of a reply: each is a line and the lines that are indented deeper.
-fn sort(lines: &mut Vec<String>) {
+/// Sorts the elements of a reply: each is a line and the lines that are indented deeper, which are sorted first if `deep`.
+fn sort(lines: &mut Vec<String>, deep: bool) {
     let depth = |line: &String| line.len() - line.trim_start().len();
     let Some(base) = lines.iter().skip(1).map(depth).min() else { return };
     let first = usize::from(depth(&lines[0]) < base);
@@ -209,6 +215,9 @@ fn sort(lines: &mut Vec<String>) {
             Some(element) if depth(&line) > base => element.push(line),
             _ => elements.push(vec![line]),
         }
+    }
+    if deep {
+        elements.iter_mut().filter(|element| element.len() > 1).for_each(|element| sort(element, true));
     }
     elements.sort();
     lines.extend(elements.into_iter().flatten());

@@ -210,11 +210,13 @@ impl Connection {
         }
     }
 
+    /// Differs: under CLIENT REPLY OFF the connection is closed as well, where the reference leaves it open and deaf.
     fn refuse_protocol(&mut self, error: ProtocolError) {
         let preview = self.decoder.error_preview();
+        self.reply(&error.value());
+        self.note_facts();
         let (name, line) = (error.log_name(), self.handle.line());
         debug!("Protocol error ({name}) from client: {line}. Query buffer during protocol error: {preview}");
-        self.reply(&error.value());
         self.close_after_replies();
     }
 

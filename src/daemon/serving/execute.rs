@@ -86,7 +86,10 @@ impl Connection {
                 return Flow::Drop;
             }
             Err(error) => {
-                self.session.last_command = None;
+                self.session.last_command = match error {
+                    CommandError::WrongArity(name) => Some(name),
+                    _ => None,
+                };
                 return self.refuse(&error);
             }
         };
@@ -188,7 +191,7 @@ impl Connection {
         self.handle.note_session(&self.session);
     }
 
-    /// SHUTDOWN (spec 3 §3.5.6).
+    /// SHUTDOWN (spec 3 §3.5.6). Differs: what was answered before it is still sent if the end leaves time for that.
     fn shutdown(&mut self, words: &[Bytes]) {
         let given = |name: &str| words.iter().any(|word| word.eq_ignore_ascii_case(name.as_bytes()));
         let known = |word: &Bytes| {

@@ -166,6 +166,8 @@ impl Shared {
     }
 
     /// Somebody speaks HTTP to us: worth a line, but not one per request (spec 3 §3.3.4).
+    ///
+    /// Differs: the explanation is in words of our own.
     pub fn log_attack(&self) {
         let mut attacked = lock(&self.attacked);
         if attacked.is_some_and(|at| at.elapsed() < ATTACK_PERIOD) {
