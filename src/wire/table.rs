@@ -1,12 +1,14 @@
 //! Every command of a Sentinel: the one table behind dispatch, ACL and the COMMAND answers (spec 3 §3.1.2).
 //!
-//! Says what exists and how many words it takes, not what it does. The rows state what the reference 7.0.15 states; only the summaries are ours.
+//! Says what exists and how many words it takes, not what it does. The rows state what the reference 7.0.15 states.
 //!
 //! Invariant: names are lower-case and unique, and a subcommand's full name is `container|name`.
 
+mod docs;
 mod rows;
 mod verb;
 
+pub use docs::{Argument, Docs};
 pub use rows::COMMANDS;
 pub use verb::Verb;
 
@@ -22,7 +24,7 @@ pub struct CommandSpec {
     /// Flags, ACL categories and tips.
     pub class: &'static Class,
     /// For COMMAND DOCS.
-    pub docs: Docs,
+    pub docs: &'static Docs,
     /// Subcommands; empty for all but containers.
     pub subcommands: &'static [CommandSpec],
 }
@@ -36,19 +38,6 @@ pub struct Class {
     pub categories: &'static [&'static str],
     /// Hints for clients that talk to many servers.
     pub tips: &'static [&'static str],
-}
-
-/// What COMMAND DOCS tells.
-#[derive(Debug)]
-pub struct Docs {
-    /// One of the reference's groups.
-    pub group: &'static str,
-    /// The release that brought the command.
-    pub since: &'static str,
-    /// In the number of things it goes over.
-    pub complexity: &'static str,
-    /// One sentence.
-    pub summary: &'static str,
 }
 
 impl CommandSpec {
