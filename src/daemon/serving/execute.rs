@@ -294,6 +294,7 @@ impl Connection {
 /// For INFO without its Sentinel section.
 const NO_SENTINEL: SentinelInfoView = SentinelInfoView {
     tilt_since: None,
+    total_tilt: 0,
     running_scripts: 0,
     scripts_queue_length: 0,
     simulate_failure_flags: 0,

@@ -12,6 +12,7 @@ use crate::engine::globals::Simulate;
 use crate::engine::notice::Level;
 use crate::engine::tag::Entity;
 use crate::model::{CommandId, MasterId, MasterName};
+use crate::text::words::has_control;
 use crate::wire::glob::glob_matches;
 use crate::wire::{Answer, ErrorReply};
 
@@ -69,9 +70,13 @@ pub fn monitor(fleet: &mut Fleet, cx: &mut Cx, pending: &mut Pending, words: Mon
     if words.quorum < 1 {
         return refuse(cx, words.id, ErrorReply::QuorumTooSmall);
     }
+    // Differs: the reference takes them, and then events and INFO lines of this master break in two.
+    if has_control(words.name.as_bytes()) {
+        return refuse(cx, words.id, ErrorReply::InvalidName);
+    }
     match words.host.parse::<IpAddr>() {
         Ok(ip) => add(fleet, cx, words, ip),
-        Err(_) if cx.globals.settings.resolve_hostnames => {
+        Err(_) if cx.globals.settings.resolve_hostnames && !has_control(words.host.as_bytes()) => {
             cx.outbox.push(Action::Resolve(words.host.clone()));
             pending.monitors.push(words);
         }
