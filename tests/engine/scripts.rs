@@ -119,6 +119,20 @@ fn a_script_that_can_not_be_started_is_tried_again_soon_and_for_ever() {
 }
 
 #[test]
+fn what_runs_has_a_process() {
+    let mut lab = quiet();
+    event(&mut lab);
+    let id = lab.scripts[0].0;
+    let running = |lab: &mut Lab| match lab.command(sentineld::wire::Command::Info, &[]) {
+        Some(Answer::Info(view)) => (view.running_scripts, view.scripts_queue_length),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((queue(&mut lab), running(&mut lab)), (vec![(false, 0)], (0, 1)), "being started");
+    lab.feed(Input::ScriptStarted(id, Some(77)));
+    assert_eq!((queue(&mut lab), running(&mut lab)), (vec![(true, 1)], (1, 1)));
+}
+
+#[test]
 fn a_script_that_runs_too_long_is_killed() {
     let mut lab = quiet();
     event(&mut lab);

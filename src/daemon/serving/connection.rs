@@ -79,6 +79,12 @@ pub(super) struct Connection {
     closing: Option<Closing>,
     peer_closed: bool,
     last_active: Instant,
+    /// Bytes of the last request as it was received.
+    request: usize,
+}
+
+fn bytes_of(words: &[Bytes]) -> usize {
+    words.iter().map(Bytes::len).sum()
 }
 
 impl Connection {
@@ -96,6 +102,7 @@ impl Connection {
             closing: None,
             peer_closed: false,
             last_active: Instant::now(),
+            request: 0,
         }
     }
 
@@ -201,8 +208,12 @@ impl Connection {
 
     fn next_request(&mut self) -> Option<Vec<Bytes>> {
         let limits_apply = self.session.must_authenticate(&self.shared.acl.load());
+        let received = self.decoder.buffered();
         match self.decoder.next_request(!limits_apply) {
-            Ok(words) => words,
+            Ok(words) => {
+                self.request = received - self.decoder.buffered();
+                words
+            }
             Err(error) => {
                 self.refuse_protocol(error);
                 None
@@ -252,7 +263,11 @@ impl Connection {
             self.out = BytesMut::new();
         }
         let limit = self.shared.output_limit(self.session.subscriptions.count() > 0);
-        if self.handle.note_backlog(self.out.len(), limit) { None } else { Some(End::OutputLimit) }
+        if self.handle.note_backlog(self.out.len(), self.out.capacity(), limit) {
+            None
+        } else {
+            Some(End::OutputLimit)
+        }
     }
 
     /// Waits for the socket, for mail, or for the time. Reads if there is something to read.
@@ -342,8 +357,17 @@ impl Connection {
             facts.parked = self.stalled.as_ref().is_some_and(|(_, stall)| stall.look_again().is_some());
             facts.closing = self.closing.is_some();
             (facts.input, facts.input_room) = (input, input_room);
-            facts.output = self.out.len();
+            facts.words = self.stalled.as_ref().map_or(0, |(words, _)| bytes_of(words));
+            facts.request = 0;
         });
+        self.handle.note_replies(self.out.len());
+    }
+
+    /// As [`Connection::note_facts`], while the command of these words is carried out.
+    pub fn note_facts_during(&mut self, words: &[Bytes]) {
+        self.note_facts();
+        let request = self.request;
+        self.handle.note(|facts| (facts.words, facts.request) = (bytes_of(words), request));
     }
 
     fn log_end(&self, end: &End) {

@@ -86,7 +86,11 @@ impl Connection {
                 return Flow::Drop;
             }
             Err(error) => {
-                self.session.last_command = None;
+                // Compat: too many words or too few, and the command is still the last one.
+                self.session.last_command = match error {
+                    CommandError::WrongArity(name) => Some(name),
+                    _ => None,
+                };
                 return self.refuse(&error);
             }
         };

@@ -21,6 +21,11 @@ use crate::wire::{Answer, Protocol};
 /// What a message costs beyond its bytes, roughly: its frame and its place in the queue.
 const MESSAGE_OVERHEAD: usize = 64;
 
+/// Bytes of an output buffer in the reference (spec 3 §3.5.8).
+const BUFFER: usize = 16 * 1024;
+/// How long the largest reply is remembered.
+const PEAK_PERIOD: Duration = Duration::from_secs(5);
+
 /// A message to a subscriber.
 #[derive(Debug)]
 pub(super) struct Message {
@@ -68,6 +73,10 @@ struct Mail {
     message_bytes: usize,
     /// Bytes the client's task holds and could not write yet.
     backlog: usize,
+    /// Bytes of memory that the task keeps for output.
+    room: usize,
+    /// The largest reply of late, and when it was made.
+    peak: Option<(usize, Instant)>,
     /// Since when the soft limit is exceeded.
     over_soft_since: Option<Instant>,
 }
@@ -92,10 +101,10 @@ pub(super) struct Facts {
     pub input: usize,
     /// Bytes of room in the input buffer.
     pub input_room: usize,
-    /// Bytes of the words of the current command.
+    /// Bytes of the words of the command that is carried out, or parked.
     pub words: usize,
-    /// Bytes not yet written.
-    pub output: usize,
+    /// Bytes of that command as it was received.
+    pub request: usize,
 }
 
 impl Facts {
@@ -139,7 +148,7 @@ impl Handle {
             input: 0,
             input_room: 0,
             words: 0,
-            output: 0,
+            request: 0,
         });
         let (id, mail, bell) = (session.id, Mutex::default(), Notify::new());
         Handle { id, peer, local, fd, is_unix, born, mail, bell, facts }
@@ -192,10 +201,20 @@ impl Handle {
         self.bell.notified().await;
     }
 
-    /// Notes how many bytes wait to be written, and checks them. False if the limit is broken.
-    pub fn note_backlog(&self, backlog: usize, limit: BufferLimit) -> bool {
+    /// Notes how many bytes of replies there are before anything is written.
+    pub fn note_replies(&self, bytes: usize) {
+        lock(&self.mail).note_peak(bytes);
+    }
+
+    /// What waits to be sent to the client, wherever it waits.
+    pub fn output(&self) -> Output {
+        lock(&self.mail).output()
+    }
+
+    /// Notes how many bytes wait to be written, in how much memory, and checks them. False if the limit is broken.
+    pub fn note_backlog(&self, backlog: usize, room: usize, limit: BufferLimit) -> bool {
         let mut mail = lock(&self.mail);
-        mail.backlog = backlog;
+        (mail.backlog, mail.room) = (backlog, room);
         mail.check(limit)
     }
 
@@ -231,29 +250,32 @@ impl Handle {
 
     /// The line of CLIENT LIST, without its line end (spec 3 §3.5.8).
     pub fn line(&self) -> String {
-        let facts = self.facts();
+        let (facts, output) = (self.facts(), self.output());
         let mut line = format!("id={} addr={} laddr={} fd={}", self.id.0, self.peer, self.local, self.fd);
         let seconds = |since: Instant| since.elapsed().as_secs();
-        let total = facts.input + facts.input_room + facts.words + facts.output + size_of::<Handle>();
+        let (input, buffers) = (facts.request + facts.input, facts.input_room + output.room);
+        let total = size_of::<Handle>() + input + buffers + facts.words + output.in_list;
         // Writing to a string can't fail.
         let _ = write!(
             line,
             " name={} age={} idle={} flags={} db=0 sub={} psub={} ssub=0 multi=-1 qbuf={} qbuf-free={} argv-mem={} \
-             multi-mem=0 rbs={} rbp={} obl={} oll=0 omem=0 tot-mem={} events={} cmd={} user={} redir={} resp={}",
+             multi-mem=0 rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={} user={} redir={} resp={}",
             facts.name.as_deref().unwrap_or_default(),
             seconds(self.born),
             seconds(facts.last_active),
             self.flags(&facts),
             facts.channels,
             facts.patterns,
-            facts.input + facts.words,
+            input,
             facts.input_room,
             facts.words,
-            facts.output,
-            facts.output,
-            facts.output,
+            output.room,
+            output.peak,
+            output.in_buffer,
+            output.list_length(),
+            output.in_list,
             total,
-            if facts.output > 0 { "rw" } else { "r" },
+            if output.in_buffer > 0 { "rw" } else { "r" },
             facts.last_command.unwrap_or("NULL"),
             String::from_utf8_lossy(&facts.user),
             facts.redirect,
@@ -278,7 +300,46 @@ impl Handle {
     }
 }
 
+/// What waits to be sent, split as the reference splits it: a first buffer, and a list of more of them. Those who look for clients
+/// that do not read look at the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Output {
+    /// Bytes in the first buffer.
+    pub in_buffer: usize,
+    /// Bytes beyond it.
+    pub in_list: usize,
+    /// Bytes of memory kept for all of them but messages that nobody took yet.
+    pub room: usize,
+    /// The largest reply of late.
+    pub peak: usize,
+}
+
+impl Output {
+    /// How long a list of buffers they take.
+    fn list_length(self) -> usize {
+        self.in_list.div_ceil(BUFFER)
+    }
+}
+
 impl Mail {
+    fn output(&self) -> Output {
+        let all = self.backlog + self.message_bytes;
+        let in_buffer = all.min(BUFFER);
+        let peak = self.peak.filter(|(_, at)| at.elapsed() < PEAK_PERIOD).map_or(0, |(bytes, _)| bytes);
+        Output {
+            in_buffer,
+            in_list: all - in_buffer,
+            room: self.room,
+            peak: peak.max(self.backlog).min(BUFFER),
+        }
+    }
+
+    fn note_peak(&mut self, bytes: usize) {
+        if bytes >= self.output().peak {
+            self.peak = Some((bytes, Instant::now()));
+        }
+    }
+
     fn doom(&mut self, doom: Doom) {
         if doom == Doom::Now {
             self.delivery.items = VecDeque::new();
