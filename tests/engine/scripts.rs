@@ -51,7 +51,7 @@ fn warnings_are_told_to_the_script_and_lesser_events_are_not() {
     event(&mut lab);
     let argv = ["/notify", "+set", "master mymaster 127.0.0.1 6000 quorum 1"];
     assert_eq!(lab.scripts[0].1, argv);
-    assert_eq!(queue(&mut lab), [(true, 1)]);
+    assert_eq!(queue(&mut lab).len(), 1);
     lab.hello(1, 0, 6000, 0);
     assert_eq!(lab.scripts.len(), 1, "+sentinel is no warning");
 }

@@ -192,7 +192,8 @@ impl Handle {
     /// Takes the mail out. For the client's own task.
     pub fn take_mail(&self) -> Delivery {
         let mut mail = lock(&self.mail);
-        mail.message_bytes = 0;
+        // Until the task has written what it can, and says what is left, all of it still waits.
+        mail.backlog += std::mem::take(&mut mail.message_bytes);
         std::mem::take(&mut mail.delivery)
     }
 
