@@ -106,7 +106,7 @@ fn entries_are_those_of_the_reference() {
             assert_eq!(got.len(), expected.len(), "{}", spec.name);
             let first = |text: &str| text.split("|").next().map(str::to_owned);
             // Up to the name of whichever subcommand comes first, and the length before that.
-            let head = |text: &str| first(text).map(|head| head.rsplitn(2, '$').nth(1).map(str::to_owned));
+            let head = |text: &str| first(text)?.rsplit_once('$').map(|(head, _)| head.to_owned());
             assert_eq!(head(&got), head(&expected), "{}", spec.name);
         }
         pair.check("COMMAND INFO ping nosuch SENTINEL|masters ping|x sentinel|nosuch |");

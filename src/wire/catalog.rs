@@ -128,7 +128,7 @@ fn argument(it: &Argument) -> Value {
     let flags =
         [(it.is_optional, "optional"), (it.is_multiple, "multiple"), (it.repeats_token, "multiple_token")];
     let flags: Vec<Value> =
-        flags.into_iter().filter_map(|(set, flag)| set.then(|| Value::status(flag))).collect();
+        flags.into_iter().filter(|(set, _)| *set).map(|(_, flag)| Value::status(flag)).collect();
     if !flags.is_empty() {
         fields.push((Value::bulk("flags"), Value::Set(flags)));
     }

@@ -12,6 +12,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::Interest;
 use tracing::{debug, warn};
 
+use super::backlog::Unwritten;
 use super::execute::{Flow, How, Stall};
 use super::handle::{Delivery, Doom, Handle, Item};
 use super::listen::reason;
@@ -199,6 +200,7 @@ impl Connection {
         }
         let buffered = u64::try_from(self.decoder.buffered()).unwrap_or(u64::MAX);
         if buffered > self.shared.settings.query_buffer_limit {
+            self.note_facts();
             return Err(End::QueryLimit);
         }
         self.decoder.release();
@@ -222,10 +224,12 @@ impl Connection {
     }
 
     fn refuse_protocol(&mut self, error: ProtocolError) {
-        let preview = self.decoder.error_preview();
-        let (name, line) = (error.log_name(), self.handle.line());
-        debug!("Protocol error ({name}) from client: {line}. Query buffer during protocol error: {preview}");
         self.reply(&error.value());
+        self.note_facts();
+        // The line tells of the reply, too.
+        self.output_is_allowed(false);
+        let (name, preview, line) = (error.log_name(), self.decoder.error_preview(), self.handle.line());
+        debug!("Protocol error ({name}) from client: {line}. Query buffer during protocol error: {preview}");
         self.close_after_replies();
     }
 
@@ -245,6 +249,10 @@ impl Connection {
     }
 
     fn write(&mut self) -> Option<End> {
+        // Compat: a reply counts against the limit even if the socket would take it at once.
+        if !self.out.is_empty() && !self.output_is_allowed(false) {
+            return Some(End::OutputLimit);
+        }
         while !self.out.is_empty() {
             match self.stream.try_write(&self.out) {
                 Ok(written) => {
@@ -262,12 +270,14 @@ impl Connection {
             // An idle connection owns no buffer.
             self.out = BytesMut::new();
         }
+        if self.output_is_allowed(true) { None } else { Some(End::OutputLimit) }
+    }
+
+    /// Lets others see what waits to be written, and whether that was tried. False if it is too much.
+    fn output_is_allowed(&self, tried: bool) -> bool {
         let limit = self.shared.output_limit(self.session.subscriptions.count() > 0);
-        if self.handle.note_backlog(self.out.len(), self.out.capacity(), limit) {
-            None
-        } else {
-            Some(End::OutputLimit)
-        }
+        let unwritten = Unwritten { bytes: self.out.len(), room: self.out.capacity(), tried };
+        self.handle.note_unwritten(unwritten, limit)
     }
 
     /// Waits for the socket, for mail, or for the time. Reads if there is something to read.
@@ -350,6 +360,7 @@ impl Connection {
     /// Lets others see how things are.
     pub fn note_facts(&mut self) {
         self.handle.note_session(&self.session);
+        let partial = self.decoder.words_received();
         let buffer = self.decoder.buffer();
         let (input, input_room) = (buffer.len(), buffer.capacity() - buffer.len());
         self.handle.note(|facts| {
@@ -357,10 +368,9 @@ impl Connection {
             facts.parked = self.stalled.as_ref().is_some_and(|(_, stall)| stall.look_again().is_some());
             facts.closing = self.closing.is_some();
             (facts.input, facts.input_room) = (input, input_room);
-            facts.words = self.stalled.as_ref().map_or(0, |(words, _)| bytes_of(words));
+            facts.words = self.stalled.as_ref().map_or(partial, |(words, _)| bytes_of(words));
             facts.request = 0;
         });
-        self.handle.note_replies(self.out.len());
     }
 
     /// As [`Connection::note_facts`], while the command of these words is carried out.

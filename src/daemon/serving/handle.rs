@@ -6,25 +6,18 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
+use super::backlog::{Backlog, Output, Unwritten};
 use crate::conf::settings::BufferLimit;
 use crate::model::ClientId;
 use crate::session::Session;
 use crate::session::subscriptions::Kind;
 use crate::wire::{Answer, Protocol};
-
-/// What a message costs beyond its bytes, roughly: its frame and its place in the queue.
-const MESSAGE_OVERHEAD: usize = 64;
-
-/// Bytes of an output buffer in the reference (spec 3 §3.5.8).
-const BUFFER: usize = 16 * 1024;
-/// How long the largest reply is remembered.
-const PEAK_PERIOD: Duration = Duration::from_secs(5);
 
 /// A message to a subscriber.
 #[derive(Debug)]
@@ -69,16 +62,7 @@ pub(super) struct Delivery {
 #[derive(Debug, Default)]
 struct Mail {
     delivery: Delivery,
-    /// Bytes of messages in the mailbox.
-    message_bytes: usize,
-    /// Bytes the client's task holds and could not write yet.
-    backlog: usize,
-    /// Bytes of memory that the task keeps for output.
-    room: usize,
-    /// The largest reply of late, and when it was made.
-    peak: Option<(usize, Instant)>,
-    /// Since when the soft limit is exceeded.
-    over_soft_since: Option<Instant>,
+    backlog: Backlog,
 }
 
 /// The facts of a client that others may read.
@@ -172,9 +156,8 @@ impl Handle {
         if mail.delivery.doom.is_some() {
             return true;
         }
-        mail.message_bytes += message.channel.len() + message.payload.len() + MESSAGE_OVERHEAD;
         mail.delivery.items.push_back(Item::Message(message.clone()));
-        let within = mail.check(limit);
+        let within = mail.backlog.add(message, limit);
         if !within {
             mail.doom(Doom::Now);
         }
@@ -192,8 +175,7 @@ impl Handle {
     /// Takes the mail out. For the client's own task.
     pub fn take_mail(&self) -> Delivery {
         let mut mail = lock(&self.mail);
-        // Until the task has written what it can, and says what is left, all of it still waits.
-        mail.backlog += std::mem::take(&mut mail.message_bytes);
+        mail.backlog.taken();
         std::mem::take(&mut mail.delivery)
     }
 
@@ -202,21 +184,14 @@ impl Handle {
         self.bell.notified().await;
     }
 
-    /// Notes how many bytes of replies there are before anything is written.
-    pub fn note_replies(&self, bytes: usize) {
-        lock(&self.mail).note_peak(bytes);
-    }
-
     /// What waits to be sent to the client, wherever it waits.
     pub fn output(&self) -> Output {
-        lock(&self.mail).output()
+        lock(&self.mail).backlog.output()
     }
 
-    /// Notes how many bytes wait to be written, in how much memory, and checks them. False if the limit is broken.
-    pub fn note_backlog(&self, backlog: usize, room: usize, limit: BufferLimit) -> bool {
-        let mut mail = lock(&self.mail);
-        (mail.backlog, mail.room) = (backlog, room);
-        mail.check(limit)
+    /// Notes what waits to be written, and checks it. False if the limit is broken.
+    pub fn note_unwritten(&self, unwritten: Unwritten, limit: BufferLimit) -> bool {
+        lock(&self.mail).backlog.note(unwritten, limit)
     }
 
     /// A copy of the facts.
@@ -276,7 +251,7 @@ impl Handle {
             output.list_length(),
             output.in_list,
             total,
-            if output.in_buffer > 0 { "rw" } else { "r" },
+            if output.is_stuck { "rw" } else { "r" },
             facts.last_command.unwrap_or("NULL"),
             String::from_utf8_lossy(&facts.user),
             facts.redirect,
@@ -301,68 +276,15 @@ impl Handle {
     }
 }
 
-/// What waits to be sent, split as the reference splits it: a first buffer, and a list of more of them. Those who look for clients
-/// that do not read look at the list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Output {
-    /// Bytes in the first buffer.
-    pub in_buffer: usize,
-    /// Bytes beyond it.
-    pub in_list: usize,
-    /// Bytes of memory kept for all of them but messages that nobody took yet.
-    pub room: usize,
-    /// The largest reply of late.
-    pub peak: usize,
-}
-
-impl Output {
-    /// How long a list of buffers they take.
-    fn list_length(self) -> usize {
-        self.in_list.div_ceil(BUFFER)
-    }
-}
-
 impl Mail {
-    fn output(&self) -> Output {
-        let all = self.backlog + self.message_bytes;
-        let in_buffer = all.min(BUFFER);
-        let peak = self.peak.filter(|(_, at)| at.elapsed() < PEAK_PERIOD).map_or(0, |(bytes, _)| bytes);
-        Output {
-            in_buffer,
-            in_list: all - in_buffer,
-            room: self.room,
-            peak: peak.max(self.backlog).min(BUFFER),
-        }
-    }
-
-    fn note_peak(&mut self, bytes: usize) {
-        if bytes >= self.output().peak {
-            self.peak = Some((bytes, Instant::now()));
-        }
-    }
-
     fn doom(&mut self, doom: Doom) {
         if doom == Doom::Now {
             self.delivery.items = VecDeque::new();
-            self.message_bytes = 0;
+            self.backlog.dropped();
         }
         if self.delivery.doom != Some(Doom::Now) {
             self.delivery.doom = Some(doom);
         }
-    }
-
-    /// True while the output is within the limit.
-    fn check(&mut self, limit: BufferLimit) -> bool {
-        let bytes = u64::try_from(self.message_bytes + self.backlog).unwrap_or(u64::MAX);
-        if limit.hard > 0 && bytes >= limit.hard {
-            return false;
-        }
-        if limit.soft == 0 || bytes < limit.soft {
-            self.over_soft_since = None;
-            return true;
-        }
-        let since = *self.over_soft_since.get_or_insert_with(Instant::now);
-        since.elapsed() <= limit.soft_for.max(Duration::from_millis(1))
     }
 }
 
@@ -374,30 +296,6 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn limit(hard: u64, soft: u64) -> BufferLimit {
-        BufferLimit { hard, soft, soft_for: Duration::ZERO }
-    }
-
-    #[test]
-    fn limits_count_what_waits_anywhere() {
-        let mut mail = Mail { message_bytes: 60, backlog: 40, ..Mail::default() };
-        assert!(mail.check(limit(0, 0)), "none");
-        assert!(mail.check(limit(101, 0)));
-        assert!(!mail.check(limit(100, 0)));
-    }
-
-    #[test]
-    fn a_soft_limit_may_be_exceeded_for_a_while() {
-        let mut mail = Mail { backlog: 100, ..Mail::default() };
-        assert!(mail.check(limit(0, 100)));
-        std::thread::sleep(Duration::from_millis(5));
-        assert!(!mail.check(limit(0, 100)));
-        mail.backlog = 99;
-        assert!(mail.check(limit(0, 100)));
-        mail.backlog = 100;
-        assert!(mail.check(limit(0, 100)), "the clock starts anew");
-    }
 
     #[test]
     fn the_doomed_keep_nothing_and_the_worse_doom_wins() {
