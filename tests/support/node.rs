@@ -4,6 +4,7 @@
 //! it, however that ends. It does not know what its configuration means.
 
 use std::fs::OpenOptions;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -51,6 +52,8 @@ pub fn in_path(name: &str) -> PathBuf {
 /// A process with a port, a configuration file and a log; killed when dropped.
 pub struct Node {
     pub name: String,
+    /// Where [`Node::client`] finds it: 127.0.0.1 unless changed.
+    pub host: Ipv4Addr,
     pub port: u16,
     pub conf: PathBuf,
     pub log: PathBuf,
@@ -71,6 +74,7 @@ impl Node {
     pub fn new(name: &str, program: PathBuf, port: u16, conf: PathBuf, log: PathBuf) -> Node {
         Node {
             name: name.to_owned(),
+            host: Ipv4Addr::LOCALHOST,
             port,
             conf,
             log,
@@ -87,13 +91,13 @@ impl Node {
     #[track_caller]
     pub fn start(&mut self) {
         self.spawn();
-        let (name, port) = (self.name.clone(), self.port);
+        let (name, host, port) = (self.name.clone(), self.host, self.port);
         wait_for(&format!("{name} to answer on port {port}"), 20, || {
             if let Some(status) = self.ended() {
                 panic!("{name} ended at its start: {status}\n{}", self.log_text());
             }
             let quickly = Duration::from_secs(1);
-            Client::connect_with(port, quickly).is_ok_and(|mut c| c.call(&["PING"]).is_ok())
+            Client::connect_at(host, port, quickly).is_ok_and(|mut c| c.call(&["PING"]).is_ok())
         });
     }
 
@@ -170,7 +174,7 @@ impl Node {
     }
 
     fn try_client(&self) -> std::io::Result<Client> {
-        let mut client = Client::connect_with(self.port, Duration::from_secs(5))?;
+        let mut client = Client::connect_at(self.host, self.port, Duration::from_secs(5))?;
         if let Some(password) = &self.password {
             client.call(&["AUTH", password])?;
         }

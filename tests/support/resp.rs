@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Result, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// One reply, of either protocol version. Maps come as alternating keys and values.
@@ -82,7 +82,12 @@ impl Client {
 
     /// Connects with another limit for each read and write.
     pub fn connect_with(port: u16, limit: Duration) -> Result<Client> {
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        Client::connect_at(Ipv4Addr::LOCALHOST, port, limit)
+    }
+
+    /// Connects to another address of the loopback network.
+    pub fn connect_at(host: Ipv4Addr, port: u16, limit: Duration) -> Result<Client> {
+        let address = SocketAddr::from((host, port));
         let stream = TcpStream::connect_timeout(&address, limit)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(limit))?;

@@ -1,0 +1,276 @@
+//! One performance of a play on one stage: the connections to its Sentinel, the events it has heard, how far its log was read.
+
+use std::collections::HashMap;
+use std::io::{BufReader, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use nix::sys::signal::Signal as Posix;
+
+use crate::mask::{Mask, Masker};
+use crate::play::{Plan, Selection, Signal, Step};
+use crate::reply;
+use crate::stage::Stage;
+use crate::support::{Kind, wait_for};
+
+const LIMIT: Duration = Duration::from_secs(20);
+const WAIT_S: u64 = 60;
+/// Ends what is sent raw: its answer is recognised in whatever protocol is spoken.
+const END: &str = "END-OF-PLAY";
+
+/// A stage and what one has seen of it.
+pub struct Side {
+    stage: Stage,
+    masker: Masker,
+    connections: HashMap<String, BufReader<TcpStream>>,
+    events: Arc<Mutex<Vec<String>>>,
+    events_read: usize,
+    log_read: usize,
+}
+
+impl Side {
+    pub fn new(plan: &Plan, ports: &[(String, u16)], kind: Kind) -> Side {
+        let stage = Stage::build(plan, ports, kind);
+        let masker = stage.masker();
+        let mut side = Side {
+            stage,
+            masker,
+            connections: HashMap::new(),
+            events: Arc::default(),
+            events_read: 0,
+            log_read: 0,
+        };
+        if !plan.unstarted {
+            side.listen();
+        }
+        side
+    }
+
+    /// Does one step, and gives what is to be compared.
+    pub fn step(&mut self, step: &Step, masks: &[Mask]) -> Vec<String> {
+        let mut lines = match step {
+            Step::Call { connection, words } => self.call(connection, words),
+            Step::Raw(text) => self.raw(text),
+            Step::Read { connection, count } => (0..*count).flat_map(|_| self.read(connection)).collect(),
+            Step::Closed(connection) => vec![self.is_closed(connection)],
+            Step::Events(selection) => self.events_since(selection),
+            Step::Log(selection) => self.log_since(selection),
+            Step::Conf => self.stage.sentinel().conf_text().lines().map(str::to_owned).collect(),
+            Step::Exit => {
+                let status = self.stage.node_mut("s").wait_end(WAIT_S);
+                vec![format!("{status}")]
+            }
+            other => {
+                self.act(other);
+                Vec::new()
+            }
+        };
+        self.masker.hide(&mut lines, masks);
+        if let Step::Events(selection) | Step::Log(selection) = step {
+            if selection.sorted || selection.distinct {
+                lines.sort();
+            }
+            if selection.distinct {
+                lines.dedup();
+            }
+        }
+        lines
+    }
+
+    /// A step of which nothing is compared.
+    fn act(&mut self, step: &Step) {
+        match step {
+            Step::Drop(connection) => drop(self.connections.remove(connection)),
+            Step::Do { node, words } => {
+                let words = self.stage.fill(words);
+                let words: Vec<&str> = words.split_whitespace().collect();
+                self.stage.node(node).call(&words);
+            }
+            Step::Process { what, node } => self.process(*what, node),
+            Step::Until { words, text, present } => self.until(words, text, *present),
+            Step::Event { channel, text } => self.await_event(channel, text),
+            Step::Forget => {
+                self.events_read = self.events.lock().expect("no reader panics").len();
+                self.log_read = self.stage.sentinel().log_text().lines().count();
+            }
+            Step::Pause(time) => std::thread::sleep(*time),
+            compared => unreachable!("{compared:?} is compared"),
+        }
+    }
+
+    fn process(&mut self, what: Signal, name: &str) {
+        let node = self.stage.node_mut(name);
+        match what {
+            Signal::Start => node.start(),
+            Signal::Kill => node.kill9(),
+            Signal::Term => node.signal(Posix::SIGTERM),
+            Signal::Int => node.signal(Posix::SIGINT),
+            Signal::Stop => node.freeze(),
+            Signal::Cont => node.thaw(),
+        }
+        if matches!((what, name), (Signal::Start, "s")) {
+            self.connections.clear();
+            self.listen();
+        }
+    }
+
+    fn connect(&self) -> Result<BufReader<TcpStream>, std::io::Error> {
+        let stream = TcpStream::connect((self.stage.host, self.stage.sentinel().port))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(LIMIT))?;
+        Ok(BufReader::new(stream))
+    }
+
+    fn connection(&mut self, name: &str) -> &mut BufReader<TcpStream> {
+        if !self.connections.contains_key(name) {
+            let fresh = self.connect().expect("the Sentinel accepts connections");
+            self.connections.insert(name.to_owned(), fresh);
+        }
+        self.connections.get_mut(name).expect("just inserted")
+    }
+
+    fn call(&mut self, connection: &str, words: &str) -> Vec<String> {
+        let frame = reply::frame(&reply::words(&self.stage.fill(words)));
+        let stream = self.connection(connection);
+        if let Err(error) = stream.get_mut().write_all(&frame) {
+            return vec![format!("<not sent: {}>", error.kind())];
+        }
+        self.read(connection)
+    }
+
+    fn read(&mut self, connection: &str) -> Vec<String> {
+        reply::read(self.connection(connection)).unwrap_or_else(|error| vec![broken(&error)])
+    }
+
+    fn is_closed(&mut self, connection: &str) -> String {
+        match self.connection(connection).get_mut().read(&mut [0; 1]) {
+            Ok(0) => "<closed>".to_owned(),
+            Ok(_) => "<more to read>".to_owned(),
+            Err(error) => broken(&error),
+        }
+    }
+
+    /// Everything that comes until the connection closes or the end of the script is answered.
+    fn raw(&mut self, text: &str) -> Vec<String> {
+        let mut stream = self.connect().expect("the Sentinel accepts connections").into_inner();
+        let mut bytes: Vec<u8> = reply::words(&self.stage.fill(text)).concat();
+        bytes.extend_from_slice(format!("\r\n{END}\r\n").as_bytes());
+        // A connection that is closed early refuses the rest.
+        let _ = stream.write_all(&bytes);
+        let (mut all, mut chunk) = (Vec::new(), [0; 4096]);
+        loop {
+            if String::from_utf8_lossy(&all).contains(&format!("'{END}'")) {
+                break;
+            }
+            match stream.read(&mut chunk) {
+                Ok(0) => {
+                    all.extend_from_slice(b"<closed>");
+                    break;
+                }
+                Ok(read) => all.extend_from_slice(&chunk[..read]),
+                Err(error) => {
+                    all.extend_from_slice(broken(&error).as_bytes());
+                    break;
+                }
+            }
+        }
+        all.split(|byte| *byte == b'\n').map(reply::escape).collect()
+    }
+
+    fn until(&mut self, words: &str, text: &str, present: bool) {
+        let (frame, text) = (reply::frame(&reply::words(&self.stage.fill(words))), self.stage.fill(text));
+        let what = format!(
+            "{} to answer {words} with{} {text:?}",
+            self.stage.host,
+            if present { "" } else { "out" }
+        );
+        let mut last = Vec::new();
+        let holds = || {
+            let Ok(mut stream) = self.connect() else { return false };
+            if stream.get_mut().write_all(&frame).is_err() {
+                return false;
+            }
+            last = reply::read(&mut stream).unwrap_or_default();
+            last.iter().any(|line| line.contains(&text)) == present && !last.is_empty()
+        };
+        if catch_unwind(AssertUnwindSafe(|| wait_for(&what, WAIT_S, holds))).is_err() {
+            panic!("waited in vain for {what}; last answer:\n{}", last.join("\n"));
+        }
+    }
+
+    /// Subscribes to everything that the Sentinel publishes, for as long as it lives.
+    fn listen(&mut self) {
+        let mut stream = self.connect().expect("the Sentinel accepts connections");
+        stream.get_ref().set_read_timeout(None).expect("a socket");
+        stream.get_mut().write_all(b"PSUBSCRIBE *\r\n").expect("a fresh connection takes bytes");
+        reply::read(&mut stream).expect("a confirmation, or what forbids it");
+        let events = Arc::clone(&self.events);
+        std::thread::spawn(move || {
+            while let Ok(message) = reply::read(&mut stream) {
+                let strip = |line: &String| line.trim().trim_start_matches('$').trim_matches('"').to_owned();
+                if let [_, _, _, channel, payload] = &message[..] {
+                    let event = format!("{} {}", strip(channel), strip(payload));
+                    events.lock().expect("no reader panics").push(event);
+                }
+            }
+        });
+    }
+
+    fn await_event(&mut self, channel: &str, text: &str) {
+        let text = self.stage.fill(text);
+        let matches = |event: &String| event.split(' ').next() == Some(channel) && event.contains(&text);
+        let (events, read) = (Arc::clone(&self.events), self.events_read);
+        wait_for(&format!("the event {channel} {text} from {}", self.stage.host), WAIT_S, || {
+            events.lock().expect("no reader panics").iter().skip(read).any(matches)
+        });
+    }
+
+    fn events_since(&mut self, selection: &Selection) -> Vec<String> {
+        let all = self.events.lock().expect("no reader panics").clone();
+        let new = all[self.events_read..].to_vec();
+        self.events_read = all.len();
+        let name = |event: &String| event.split(' ').next().unwrap_or_default().to_owned();
+        new.into_iter()
+            .filter(|event| selection.only.is_empty() || selection.only.contains(&name(event)))
+            .filter(|event| !selection.but.contains(&name(event)))
+            .collect()
+    }
+
+    /// The lines of the log since the last time, without process id and time of day.
+    fn log_since(&mut self, selection: &Selection) -> Vec<String> {
+        let text = self.stage.sentinel().log_text();
+        let lines: Vec<&str> = text.lines().collect();
+        let new = lines[self.log_read..].iter().map(|line| without_stamp(line));
+        let holds = |line: &String, texts: &[String]| texts.iter().any(|text| line.contains(text.as_str()));
+        let chosen = new
+            .filter(|line| selection.only.is_empty() || holds(line, &selection.only))
+            .filter(|line| !holds(line, &selection.but))
+            .collect();
+        self.log_read = lines.len();
+        chosen
+    }
+}
+
+/// `1234:X 22 Nov 2026 10:00:00.000 # text` without what is of the moment.
+fn without_stamp(line: &str) -> String {
+    let words: Vec<&str> = line.splitn(6, ' ').collect();
+    match &words[..] {
+        [process, _day, _month, _year, time, rest] if process.contains(':') && time.contains(':') => {
+            let role = process.rsplit(':').next().unwrap_or_default();
+            format!("{role} {rest}")
+        }
+        _ => line.to_owned(),
+    }
+}
+
+fn broken(error: &std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => {
+            "<closed>".to_owned()
+        }
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => "<silent>".to_owned(),
+        _ => format!("<{error}>"),
+    }
+}
