@@ -76,6 +76,11 @@ pub fn configure(settings: &ServerSettings, program: &str) {
     });
 }
 
+/// Logs lines of this importance or more from now on.
+pub fn set_level(level: LogLevel) {
+    with_state(|state| state.level = level);
+}
+
 /// Gives syslog lines their configured name, facility and the pid.
 pub fn open_syslog() {
     with_state(|state| {

@@ -12,6 +12,7 @@ use crate::model::{MasterId, MasterName, Revision};
 pub struct Ledger {
     emitted: Revision,
     globals: bool,
+    log_level: bool,
     masters: BTreeSet<MasterId>,
     removed: Vec<MasterName>,
     flush: bool,
@@ -22,6 +23,11 @@ impl Ledger {
     pub fn record_globals(&mut self) -> Revision {
         self.globals = true;
         self.pending()
+    }
+
+    /// The log level changed.
+    pub fn record_log_level(&mut self) {
+        self.log_level = true;
     }
 
     /// The record of a master changed, its replicas and peers included.
@@ -45,12 +51,18 @@ impl Ledger {
 
     /// The changes of this turn, once.
     pub fn take(&mut self, fleet: &Fleet, globals: &Globals) -> Option<(Revision, Patch)> {
-        if !(self.globals || self.flush) && self.masters.is_empty() && self.removed.is_empty() {
+        if !(self.globals || self.log_level || self.flush)
+            && self.masters.is_empty()
+            && self.removed.is_empty()
+        {
             return None;
         }
         let mut changes: Vec<Change> = self.removed.drain(..).map(Change::RemoveMaster).collect();
         if std::mem::take(&mut self.globals) {
             changes.push(Change::Sentinel(Box::new(globals.to_persist())));
+        }
+        if std::mem::take(&mut self.log_level) {
+            changes.push(Change::LogLevel(globals.log_level));
         }
         let masters = std::mem::take(&mut self.masters);
         let records = masters.into_iter().filter(|id| fleet.masters.get(*id).is_some());

@@ -224,12 +224,13 @@ pub fn on_disconnected(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, cause: &str) 
     let link = &mut fleet.links[id.link];
     let Some(conn) = link.conn_mut(id.kind) else { return };
     conn.lost(now);
-    tracing::trace!(target: "sentineld::link", "connection {id:?} lost: {cause}");
     // The clock of SDOWN starts with the loss, not with the next PING that would have been due.
     if id.kind == ConnKind::Command {
         link.active_ping_at.get_or_insert(now);
     }
     for owner in link.owners.clone() {
+        let event = if id.kind == ConnKind::Command { "-cmd" } else { "-pubsub" };
+        tracing::trace!("{event}-link-reconnection {} #{cause}", fleet.describe(owner, &cx.globals));
         if id.kind == ConnKind::Command {
             lose_questions(fleet, owner, cause);
         }

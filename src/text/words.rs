@@ -104,6 +104,11 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | 9..=13)
 }
 
+/// True if there is a control character: a line with one may be shown as two, or as another.
+pub fn has_control(word: &[u8]) -> bool {
+    word.iter().any(u8::is_ascii_control)
+}
+
 /// A line without the blanks around it: space, tab, carriage return and line feed, but no other control character (spec 1 §2.1).
 pub fn trim(mut line: &[u8]) -> &[u8] {
     while let [b' ' | b'\t' | b'\r' | b'\n', rest @ ..] = line {

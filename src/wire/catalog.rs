@@ -1,12 +1,12 @@
 //! The COMMAND answers: the command table, shown (spec 3 §3.5.10).
 //!
-//! Differs: documentation leaves out arguments and history, and listings come in the order of the table, not of a hash.
+//! Differs: listings come in the order of the table. That of the reference is a hash table's, and another after each start.
 
 use bytes::Bytes;
 
 use super::glob::glob_matches;
 use super::refusal::CommandError;
-use super::table::{COMMANDS, CommandSpec, all_commands, find_full_name};
+use super::table::{Argument, COMMANDS, CommandSpec, all_commands, find_full_name};
 use super::value::Value;
 
 /// COMMAND, and COMMAND INFO without names.
@@ -88,18 +88,56 @@ fn entry(spec: &CommandSpec) -> Value {
 }
 
 fn docs_entry(spec: &CommandSpec) -> (Value, Value) {
-    let field = |name: &'static str, text: &'static str| (Value::bulk(name), Value::bulk(text));
+    let docs = spec.docs;
     let mut fields = vec![
-        field("summary", spec.docs.summary),
-        field("since", spec.docs.since),
-        field("group", spec.docs.group),
-        field("complexity", spec.docs.complexity),
+        text_field("summary", docs.summary),
+        text_field("since", docs.since),
+        text_field("group", docs.group),
     ];
+    fields.extend(docs.complexity.map(|text| text_field("complexity", text)));
+    if let Some((since, replaced_by)) = docs.deprecated {
+        fields.push((Value::bulk("doc_flags"), Value::Set(vec![Value::status("deprecated")])));
+        fields.push(text_field("deprecated_since", since));
+        fields.push(text_field("replaced_by", replaced_by));
+    }
+    if !docs.history.is_empty() {
+        let change = |(release, text): &(&'static str, &'static str)| {
+            Value::Array(vec![Value::bulk(*release), Value::bulk(*text)])
+        };
+        fields.push((Value::bulk("history"), Value::Set(docs.history.iter().map(change).collect())));
+    }
+    fields.extend(arguments(docs.arguments));
     if !spec.subcommands.is_empty() {
         let subcommands = spec.subcommands.iter().map(docs_entry).collect();
         fields.push((Value::bulk("subcommands"), Value::Map(subcommands)));
     }
     (Value::bulk(spec.name), Value::Map(fields))
+}
+
+/// The field that lists them; none if there are none.
+fn arguments(arguments: &[Argument]) -> Option<(Value, Value)> {
+    let list = || Value::Array(arguments.iter().map(argument).collect());
+    (!arguments.is_empty()).then(|| (Value::bulk("arguments"), list()))
+}
+
+fn argument(it: &Argument) -> Value {
+    let mut fields = vec![text_field("name", it.name), text_field("type", it.kind)];
+    fields.extend(it.token.map(|token| text_field("token", token)));
+    fields.extend(it.since.map(|release| text_field("since", release)));
+    fields.extend(it.deprecated_since.map(|release| text_field("deprecated_since", release)));
+    let flags =
+        [(it.is_optional, "optional"), (it.is_multiple, "multiple"), (it.repeats_token, "multiple_token")];
+    let flags: Vec<Value> =
+        flags.into_iter().filter(|(set, _)| *set).map(|(_, flag)| Value::status(flag)).collect();
+    if !flags.is_empty() {
+        fields.push((Value::bulk("flags"), Value::Set(flags)));
+    }
+    fields.extend(arguments(it.arguments));
+    Value::Map(fields)
+}
+
+fn text_field(name: &'static str, text: &'static str) -> (Value, Value) {
+    (Value::bulk(name), Value::bulk(text))
 }
 
 #[cfg(test)]
@@ -162,7 +200,7 @@ mod tests {
     #[test]
     fn documentation_is_a_map() {
         let ping = text(docs(&words("nosuch ping")), Protocol::Resp3);
-        assert!(ping.starts_with("%1\r\n$4\r\nping\r\n%4\r\n$7\r\nsummary\r\n"), "{ping}");
+        assert!(ping.starts_with("%1\r\n$4\r\nping\r\n%5\r\n$7\r\nsummary\r\n"), "{ping}");
         assert_eq!(text(docs(&words("nosuch")), Protocol::Resp2), "*0\r\n");
         assert!(matches!(docs(&[]), Value::Map(entries) if entries.len() == 15));
     }

@@ -140,6 +140,11 @@ impl RequestDecoder {
         self.buffer.len()
     }
 
+    /// Bytes of the words received of a request that is not complete yet.
+    pub fn words_received(&self) -> usize {
+        self.words.iter().map(|(start, end)| end - start).sum()
+    }
+
     /// The first bytes of what is buffered, 64 at most, for the log line about that limit.
     pub fn initial_bytes(&self) -> &[u8] {
         &self.buffer[..self.buffer.len().min(64)]

@@ -3,7 +3,7 @@
 //! Reads no clock and counts nothing: the facts come in, the lines go out. Fields that a Sentinel cannot have (keys, replication of its own,
 //! forks) are shown as zero, because programs look for them.
 //!
-//! Compat: the fields and their order are those of the reference 7.0.15.
+//! Compat: the fields and their order are those of the reference 7.0.15. Differs: `sentinel_total_tilt` is one of later releases.
 
 use std::fmt::{Display, Write};
 use std::time::Duration;
@@ -306,6 +306,7 @@ fn sentinel_section(facts: &SentinelInfoView, text: &mut Text) {
         Some(since) => text.field("sentinel_tilt_since_seconds", since.as_secs()),
         None => text.field("sentinel_tilt_since_seconds", -1),
     }
+    text.field("sentinel_total_tilt", facts.total_tilt);
     text.field("sentinel_running_scripts", facts.running_scripts);
     text.field("sentinel_scripts_queue_length", facts.scripts_queue_length);
     text.field("sentinel_simulate_failure_flags", facts.simulate_failure_flags);

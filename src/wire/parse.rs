@@ -115,9 +115,7 @@ fn is_master_down(args: &[Bytes], asker: Option<&str>) -> Result<SentinelCommand
 fn monitor(args: &[Bytes]) -> Result<SentinelCommand, CommandError> {
     let quorum = parse_integer(&args[5]).ok_or(CommandError::InvalidQuorum)?;
     let port = parse_integer(&args[4]).ok_or(CommandError::InvalidPort)?;
-    // Compat: a name ends at its first NUL.
-    let name = args[2].split(|&byte| byte == 0).next().unwrap_or_default();
-    Ok(SentinelCommand::Monitor { name: text(name), host: text(&args[3]), port, quorum })
+    Ok(SentinelCommand::Monitor { name: text(&args[2]), host: text(&args[3]), port, quorum })
 }
 
 /// Differs: several patterns or pairs are accepted, as releases from 7.2 on do.

@@ -54,11 +54,11 @@ impl Connection {
                 Err(error) => error.value(),
             },
             Verb::ClientInfo => {
-                self.note_command(words);
+                self.note_facts_during(words);
                 Value::Verbatim(format!("{}\n", self.handle.line()).into())
             }
             Verb::ClientList => {
-                self.note_command(words);
+                self.note_facts_during(words);
                 self.list_clients(&words[2..]).unwrap_or_else(|error| error)
             }
             Verb::ClientKill => self.kill_clients(&words[2..]).unwrap_or_else(|error| error),
@@ -82,12 +82,6 @@ impl Connection {
             _ => CommandError::Syntax.value(),
         };
         self.reply(&answer);
-    }
-
-    fn note_command(&mut self, words: &[Bytes]) {
-        self.note_facts();
-        let size = words.iter().skip(1).map(Bytes::len).sum();
-        self.handle.note(|facts| facts.words = size);
     }
 
     fn list_clients(&self, words: &[Bytes]) -> Result<Value, Value> {

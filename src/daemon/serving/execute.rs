@@ -86,6 +86,7 @@ impl Connection {
                 return Flow::Drop;
             }
             Err(error) => {
+                // Compat: too many words or too few, and the command is still the last one.
                 self.session.last_command = match error {
                     CommandError::WrongArity(name) => Some(name),
                     _ => None,
@@ -297,6 +298,7 @@ impl Connection {
 /// For INFO without its Sentinel section.
 const NO_SENTINEL: SentinelInfoView = SentinelInfoView {
     tilt_since: None,
+    total_tilt: 0,
     running_scripts: 0,
     scripts_queue_length: 0,
     simulate_failure_flags: 0,

@@ -8,6 +8,7 @@
 mod accept;
 mod acl_command;
 mod acl_file;
+mod backlog;
 mod client_command;
 mod client_kill;
 mod connection;

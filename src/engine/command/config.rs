@@ -3,22 +3,26 @@
 use std::time::Duration;
 
 use super::{answer, answer_when_saved, refuse};
+use crate::conf::settings::LogLevel;
+use crate::engine::action::Action;
 use crate::engine::cx::Cx;
 use crate::engine::fleet::Fleet;
 use crate::engine::globals::Tunables;
 use crate::model::CommandId;
 use crate::text::number::parse_integer;
+use crate::text::words::has_control;
 use crate::wire::glob::glob_matches;
 use crate::wire::{Answer, ErrorReply};
 
 /// The parameters, in the order in which GET lists them.
-const PARAMETERS: [&str; 6] = [
+const PARAMETERS: [&str; 7] = [
     "resolve-hostnames",
     "announce-hostnames",
     "announce-ip",
     "announce-port",
     "sentinel-user",
     "sentinel-pass",
+    "loglevel",
 ];
 
 /// `CONFIG GET pattern …`: each parameter once.
@@ -31,6 +35,7 @@ pub fn get(cx: &mut Cx, id: CommandId, patterns: &[String]) {
         "announce-ip" => settings.announce_ip.clone().unwrap_or_default().into_bytes(),
         "announce-port" => settings.announce_port.unwrap_or(0).to_string().into_bytes(),
         "sentinel-user" => settings.sentinel_user.clone().unwrap_or_default(),
+        "loglevel" => cx.globals.log_level.name().as_bytes().to_vec(),
         _ => settings.sentinel_pass.clone().unwrap_or_default(),
     };
     let mut names: Vec<&'static str> = Vec::new();
@@ -53,6 +58,7 @@ pub fn set(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, pairs: Vec<(String, Ve
         return refuse(cx, id, error);
     }
     let mut reconnect = false;
+    let mut log_level = None;
     for (option, value) in pairs {
         let settings = &mut cx.globals.settings;
         let yes = value.eq_ignore_ascii_case(b"yes");
@@ -66,6 +72,7 @@ pub fn set(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, pairs: Vec<(String, Ve
                 settings.sentinel_user = Some(value).filter(|user| !user.is_empty());
                 reconnect = true;
             }
+            "loglevel" => log_level = LogLevel::from_name(&value),
             _ => {
                 settings.sentinel_pass = Some(value).filter(|pass| !pass.is_empty());
                 reconnect = true;
@@ -78,6 +85,11 @@ pub fn set(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, pairs: Vec<(String, Ve
     }
     let masters: Vec<_> = fleet.masters.iter().map(|(id, _)| id).collect();
     masters.into_iter().for_each(|master| fleet.publish_address(master, cx));
+    if let Some(level) = log_level {
+        cx.globals.log_level = level;
+        cx.outbox.push(Action::SetLogLevel(level));
+        cx.ledger.record_log_level();
+    }
     let revision = cx.ledger.record_globals();
     answer_when_saved(cx, id, revision);
 }
@@ -99,9 +111,11 @@ fn first_error(pairs: &[(String, Vec<u8>)]) -> Option<ErrorReply> {
             }
             "announce-port" => parse_integer(value).is_some_and(|port| (0..=65_535).contains(&port)),
             "announce-ip" => std::str::from_utf8(value).is_ok(),
+            "loglevel" => LogLevel::from_name(value).is_some(),
             _ => true,
         };
-        if !good {
+        // Differs: the reference takes control characters, and writes a file with them that it can't read.
+        if !good || has_control(value) {
             return Some(ErrorReply::ConfigInvalid {
                 value: String::from_utf8_lossy(value).into_owned(),
                 option,
