@@ -100,8 +100,7 @@ fn diff(expected: &[String], got: &[String]) -> String {
     let mut kept = vec![vec![0; got.len() + 1]; expected.len() + 1];
     for (i, old) in expected.iter().enumerate().rev() {
         for (j, new) in got.iter().enumerate().rev() {
-            kept[i][j] =
-                if old == new { kept[i + 1][j + 1] + 1 } else { kept[i + 1][j].max(kept[i][j + 1]) };
+            kept[i][j] = if old == new { kept[i + 1][j + 1] + 1 } else { kept[i + 1][j].max(kept[i][j + 1]) };
         }
     }
     let (mut i, mut j, mut text, mut before) = (0, 0, String::new(), None);

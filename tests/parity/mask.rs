@@ -15,12 +15,14 @@ pub enum Mask {
     Clients,
     /// The number of a client: the value after `id`, or a reply that is nothing but a number.
     ClientId,
-    /// Bytes of memory that a client takes, in CLIENT LIST.
+    /// Bytes of memory that a client takes, in CLIENT LIST, and how much the log leaves out of what was read of it at once.
     ClientMemory,
     /// What INFO says of the process, its machine and its use of both.
     Process,
     /// Statistics that count what the two did in different pace.
     Counters,
+    /// The one line of INFO that only ours has: a row of docs/COMPATIBILITY.md.
+    TotalTilt,
     /// Process ids.
     Pids,
     /// Port numbers of the other end of a connection, as logged.
@@ -52,6 +54,7 @@ fn one(name: &str) -> Result<Mask, String> {
         "client-memory" => Mask::ClientMemory,
         "process" => Mask::Process,
         "counters" => Mask::Counters,
+        "total-tilt" => Mask::TotalTilt,
         "pids" => Mask::Pids,
         "peer-ports" => Mask::PeerPorts,
         "version" => Mask::Version,
@@ -88,10 +91,11 @@ struct Pattern {
 }
 
 static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
-    let rows: [(Mask, &str, &'static str); 16] = [
+    let rows: [(Mask, &str, &'static str); 17] = [
         (Mask::Clients, r"\b(id|fd|age|idle)=\d+", "$1=N"),
         (Mask::Clients, r"\b(l?addr)=([0-9.]+):\d+", "$1=$2:N"),
         (Mask::ClientMemory, r"\b(qbuf|qbuf-free|argv-mem|multi-mem|rbs|rbp|omem|tot-mem)=\d+", "$1=N"),
+        (Mask::ClientMemory, r"\(\.\.\. more \d+ bytes", "(... more N bytes"),
         (
             Mask::Process,
             r"^(\s*\| )(process_id|run_id|tcp_port|server_time_usec|uptime_in_\w+|lru_clock|hz|executable|os|arch_bits|monotonic_clock|multiplexing_api|gcc_version|atomicvar_api|configured_hz|process_supervised|used_cpu_\w+):.*",
@@ -136,6 +140,9 @@ pub struct Masker {
 impl Masker {
     /// Hides in `lines` what the rules name.
     pub fn hide(&mut self, lines: &mut Vec<String>, masks: &[Mask]) {
+        if masks.contains(&Mask::TotalTilt) {
+            lines.retain(|line| !line.contains("| sentinel_total_tilt:"));
+        }
         for line in lines.iter_mut() {
             for (text, put) in &self.own {
                 *line = line.replace(text.as_str(), put);

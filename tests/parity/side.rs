@@ -109,6 +109,8 @@ impl Side {
             Step::Until { words, text, present } => self.until(words, text, *present),
             Step::Event { channel, text } => self.await_event(channel, text),
             Step::Forget => {
+                // A line may come a little after the answer to what caused it.
+                std::thread::sleep(Duration::from_millis(100));
                 self.events_read = self.events.lock().expect("no reader panics").len();
                 self.log_read = self.stage.sentinel().log_text().lines().count();
             }
@@ -197,7 +199,8 @@ impl Side {
         let _ = stream.write_all(&bytes);
         let (mut all, mut chunk) = (Vec::new(), [0; 4096]);
         loop {
-            if String::from_utf8_lossy(&all).contains(&format!("'{END}'")) {
+            // The end is near: the name of an unknown command, and what little an error says after it.
+            if String::from_utf8_lossy(&all[all.len().saturating_sub(200)..]).contains(&format!("'{END}'")) {
                 break;
             }
             match stream.read(&mut chunk) {

@@ -150,20 +150,23 @@ impl Handle {
         self.bell.notify_one();
     }
 
-    /// Delivers a message. False if that broke the output limit: the client is doomed then, and what it was sent is dropped.
-    pub fn deliver(&self, message: &Arc<Message>, limit: BufferLimit) -> bool {
+    /// Delivers a message. If that broke the output limit, the client is doomed, what it was sent is dropped, and its line as of then is
+    /// returned.
+    pub fn deliver(&self, message: &Arc<Message>, limit: BufferLimit) -> Option<String> {
         let mut mail = lock(&self.mail);
         if mail.delivery.doom.is_some() {
-            return true;
+            return None;
         }
         mail.delivery.items.push_back(Item::Message(message.clone()));
         let within = mail.backlog.add(message, limit);
-        if !within {
-            mail.doom(Doom::Now);
-        }
         drop(mail);
-        self.bell.notify_one();
-        within
+        if within {
+            self.bell.notify_one();
+            return None;
+        }
+        let line = self.line();
+        self.doom(Doom::Now);
+        Some(line)
     }
 
     /// Asks for the end of the connection.
