@@ -59,6 +59,8 @@ pub enum Step {
     Send { connection: String, text: String },
     /// Sends no more on a connection and compares everything that still comes, until it closes.
     Rest(String),
+    /// Writes a file of the stage anew.
+    Write { file: String, text: String },
     /// Opens a connection from an address of its own.
     Open { connection: String, from: String },
     /// Waits until the log holds a text in a line that was not compared yet.
@@ -207,6 +209,10 @@ fn step(line: &str) -> Result<Step, String> {
         "send" => {
             let (connection, text) = split(rest);
             Step::Send { connection: connection.to_owned(), text: text.to_owned() }
+        }
+        "write" => {
+            let (file, text) = split(rest);
+            Step::Write { file: file.to_owned(), text: text.to_owned() }
         }
         "open" => {
             let (connection, from) = split(rest);

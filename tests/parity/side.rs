@@ -90,6 +90,10 @@ impl Side {
                 // Whoever is closed already shows it at the next reading.
                 let _ = self.connection(connection).get_mut().write_all(&bytes);
             }
+            Step::Write { file, text } => {
+                let bytes = reply::words(&self.stage.fill(text)).concat();
+                std::fs::write(self.stage.world.path(file), bytes).expect("a file of the stage");
+            }
             Step::Open { connection, from } => {
                 let from = self.stage.fill(from).parse().expect("an address");
                 let fresh = self.connect_from(from).expect("the Sentinel accepts connections");

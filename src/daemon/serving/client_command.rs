@@ -55,7 +55,7 @@ impl Connection {
             },
             Verb::ClientInfo => {
                 self.note_facts_during(words);
-                Value::Verbatim(format!("{}\n", self.handle.line()).into())
+                Value::Verbatim([self.handle.line(), b"\n".to_vec()].concat().into())
             }
             Verb::ClientList => {
                 self.note_facts_during(words);
@@ -99,7 +99,8 @@ impl Connection {
             }
             _ => return Err(CommandError::Syntax.value()),
         };
-        let text: String = clients.iter().map(|client| client.line() + "\n").collect();
+        let text: Vec<u8> =
+            clients.iter().flat_map(|client| [client.line(), b"\n".to_vec()].concat()).collect();
         Ok(Value::Verbatim(text.into()))
     }
 

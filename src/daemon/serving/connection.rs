@@ -229,7 +229,7 @@ impl Connection {
         self.note_facts();
         // The line tells of the reply, too.
         self.output_is_allowed(false);
-        let (name, preview, line) = (error.log_name(), self.decoder.error_preview(), self.handle.line());
+        let (name, preview, line) = (error.log_name(), self.decoder.error_preview(), self.handle.log_line());
         debug!("Protocol error ({name}) from client: {line}. Query buffer during protocol error: {preview}");
         self.close_after_replies();
     }
@@ -382,7 +382,7 @@ impl Connection {
     }
 
     fn log_end(&self, end: &End) {
-        let line = || self.handle.line();
+        let line = || self.handle.log_line();
         match end {
             End::PeerClosed => debug!("Client closed connection {}", line()),
             End::ReadFailed(error) => debug!("Reading from client: {}", reason(error)),

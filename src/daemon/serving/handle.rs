@@ -4,7 +4,7 @@
 //! output limit rather than waited for.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
+use std::io::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -164,7 +164,7 @@ impl Handle {
             self.bell.notify_one();
             return None;
         }
-        let line = self.line();
+        let line = self.log_line();
         self.doom(Doom::Now);
         Some(line)
     }
@@ -227,18 +227,24 @@ impl Handle {
         facts.no_evict = session.no_evict;
     }
 
+    /// The same as text, for the log.
+    pub fn log_line(&self) -> String {
+        String::from_utf8_lossy(&self.line()).into_owned()
+    }
+
     /// The line of CLIENT LIST, without its line end (spec 3 §3.5.8).
-    pub fn line(&self) -> String {
+    pub fn line(&self) -> Vec<u8> {
         let (facts, output) = (self.facts(), self.output());
-        let mut line = format!("id={} addr={} laddr={} fd={}", self.id.0, self.peer, self.local, self.fd);
+        let mut line =
+            format!("id={} addr={} laddr={} fd={}", self.id.0, self.peer, self.local, self.fd).into_bytes();
         let seconds = |since: Instant| since.elapsed().as_secs();
         let (input, buffers) = (facts.request + facts.input, facts.input_room + output.room);
         let total = size_of::<Handle>() + input + buffers + facts.words + output.in_list;
-        // Writing to a string can't fail.
+        // Writing to memory can't fail.
         let _ = write!(
             line,
             " name={} age={} idle={} flags={} db=0 sub={} psub={} ssub=0 multi=-1 qbuf={} qbuf-free={} argv-mem={} \
-             multi-mem=0 rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={} user={} redir={} resp={}",
+             multi-mem=0 rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={} user=",
             facts.name.as_deref().unwrap_or_default(),
             seconds(self.born),
             seconds(facts.last_active),
@@ -256,10 +262,10 @@ impl Handle {
             total,
             if output.is_stuck { "rw" } else { "r" },
             facts.last_command.unwrap_or("NULL"),
-            String::from_utf8_lossy(&facts.user),
-            facts.redirect,
-            if facts.protocol == Protocol::Resp3 { 3 } else { 2 },
         );
+        line.extend_from_slice(&facts.user);
+        let protocol = if facts.protocol == Protocol::Resp3 { 3 } else { 2 };
+        let _ = write!(line, " redir={} resp={protocol}", facts.redirect);
         line
     }
 
