@@ -11,7 +11,7 @@ use crate::acl::log::Entry;
 use crate::acl::selector::Selector;
 use crate::acl::{Acl, DEFAULT_USER, Denied, User, generate_password};
 use crate::text::number::parse_integer;
-use crate::wire::{CommandError, Value, Verb, lookup};
+use crate::wire::{CommandError, Naming, Value, Verb};
 
 /// Bits of a generated password unless asked otherwise, and at most.
 const PASSWORD_BITS: usize = 256;
@@ -33,7 +33,7 @@ impl Connection {
             Verb::AclGetuser => Ok(acl.user(&words[2]).map_or(Value::Null, |user| show_user(user))),
             Verb::AclSetuser => self.set_user(&words[2], &words[3..]),
             Verb::AclDeluser => self.delete_users(&words[2..]),
-            Verb::AclDryrun => dry_run(&acl, &words[2], &words[3..]),
+            Verb::AclDryrun => dry_run(&acl, &self.shared.naming, &words[2], &words[3..]),
             Verb::AclGenpass => generate(words),
             Verb::AclLog => self.show_log(words),
             Verb::AclSave => self.save_users(),
@@ -132,11 +132,11 @@ fn show_selector(selector: &Selector) -> Vec<(Value, Value)> {
     ]
 }
 
-fn dry_run(acl: &Acl, name: &Bytes, command: &[Bytes]) -> Result<Value, Value> {
+fn dry_run(acl: &Acl, naming: &Naming, name: &Bytes, command: &[Bytes]) -> Result<Value, Value> {
     let Some(user) = acl.user(name) else {
         return Err(Value::error([b"User '", &name[..], b"' not found"].concat()));
     };
-    let spec = match lookup(command) {
+    let spec = match naming.lookup(command) {
         Ok(spec) => spec,
         Err(error @ CommandError::WrongArity(_)) => return Err(error.value()),
         Err(_) => return Err(Value::error([b"Command '", &command[0][..], b"' not found"].concat())),

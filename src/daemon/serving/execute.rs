@@ -79,7 +79,7 @@ impl Stall {
 impl Connection {
     /// Carries out a command, or sends it on its way.
     pub async fn execute(&mut self, words: &[Bytes]) -> Flow {
-        let spec = match self.shared.find(words) {
+        let spec = match self.shared.naming.lookup(words) {
             Ok(spec) => spec,
             Err(CommandError::Http) => {
                 self.shared.log_attack();
@@ -113,7 +113,7 @@ impl Connection {
         if let Some(flow) = self.answer_at_once(spec, words) {
             return flow;
         }
-        match parse(spec, words, self.session.name.as_deref()) {
+        match parse(spec, words, &self.shared.naming, self.session.name.as_deref()) {
             Ok(Parsed::Engine(_)) if is_long(spec.verb) && self.slots.waiting() >= MAX_LONG => {
                 return Flow::Stalled(Stall::Owed(MAX_LONG - 1));
             }
