@@ -23,6 +23,8 @@ pub enum Mask {
     Counters,
     /// The one line of INFO that only ours has: a row of docs/COMPATIBILITY.md.
     TotalTilt,
+    /// Hexadecimal digits, one by one: their number stays.
+    Digits,
     /// Process ids.
     Pids,
     /// Port numbers of the other end of a connection, as logged.
@@ -55,6 +57,7 @@ fn one(name: &str) -> Result<Mask, String> {
         "process" => Mask::Process,
         "counters" => Mask::Counters,
         "total-tilt" => Mask::TotalTilt,
+        "digits" => Mask::Digits,
         "pids" => Mask::Pids,
         "peer-ports" => Mask::PeerPorts,
         "version" => Mask::Version,
@@ -91,10 +94,11 @@ struct Pattern {
 }
 
 static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
-    let rows: [(Mask, &str, &'static str); 17] = [
+    let rows: [(Mask, &str, &'static str); 18] = [
         (Mask::Clients, r"\b(id|fd|age|idle)=\d+", "$1=N"),
         (Mask::Clients, r"\b(l?addr)=([0-9.]+):\d+", "$1=$2:N"),
         (Mask::ClientMemory, r"\b(qbuf|qbuf-free|argv-mem|multi-mem|rbs|rbp|omem|tot-mem)=\d+", "$1=N"),
+        (Mask::Digits, r"[0-9a-f]", "h"),
         (Mask::ClientMemory, r"\(\.\.\. more \d+ bytes", "(... more N bytes"),
         (
             Mask::Process,
@@ -147,7 +151,9 @@ impl Masker {
             for (text, put) in &self.own {
                 *line = line.replace(text.as_str(), put);
             }
-            *line = self.hide_ids(line);
+            if !masks.contains(&Mask::Digits) {
+                *line = self.hide_ids(line);
+            }
             if masks.contains(&Mask::RuleOrder) {
                 *line = sort_rules(line);
             }
