@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::text::words::until_nul;
+
 /// Why one rule was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum RuleError {
@@ -59,11 +61,6 @@ impl SetUserError {
             }
         }
     }
-}
-
-/// Compat: the reference compares and shows words as C strings, which a NUL byte ends.
-pub(super) fn until_nul(bytes: &[u8]) -> &[u8] {
-    bytes.split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
 /// Why the users of a configuration file were refused; `Display` is the log line (spec 1 §4.4).

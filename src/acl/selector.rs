@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::commands::{self, CATEGORIES, CommandSet};
-use super::error::{RuleError, until_nul};
+use super::error::RuleError;
+use crate::text::words::until_nul;
 use crate::wire::glob::glob_matches;
 use crate::wire::table::{CommandSpec, Verb, all_commands};
 

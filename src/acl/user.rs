@@ -9,9 +9,9 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::error::{RuleError, until_nul};
+use super::error::RuleError;
 use super::selector::{Denied, Selector};
-use crate::text::words;
+use crate::text::words::{self, until_nul};
 use crate::wire::table::CommandSpec;
 
 /// How a payload from this user would be checked; of no effect in a Sentinel, kept for the file.

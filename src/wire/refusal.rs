@@ -7,6 +7,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::value::Value;
+use crate::text::words::until_nul;
 
 /// Bytes of a name or of a list of words that an error repeats.
 const SHOWN: usize = 128;
@@ -110,7 +111,7 @@ impl CommandError {
                 [b"ERR unknown subcommand '", &name[..], b"'. Try ", container, b" HELP."].concat()
             }
             CommandError::ConfigMissingValue(name) => [b"ERR Missing argument '", &name[..], b"' value"].concat(),
-            CommandError::HelloOption(option) => [b"ERR Syntax error in HELLO option '", &option[..], b"'"].concat(),
+            CommandError::HelloOption(option) => [b"ERR Syntax error in HELLO option '", until_nul(option), b"'"].concat(),
             CommandError::WrongArity(name) => format!("ERR wrong number of arguments for '{name}' command").into(),
             CommandError::NoPermission(name) => {
                 format!("NOPERM this user has no permissions to run the '{name}' command").into()

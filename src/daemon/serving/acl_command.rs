@@ -11,6 +11,7 @@ use crate::acl::log::Entry;
 use crate::acl::selector::Selector;
 use crate::acl::{Acl, DEFAULT_USER, Denied, User, generate_password};
 use crate::text::number::parse_integer;
+use crate::text::words::until_nul;
 use crate::wire::{CommandError, Naming, Value, Verb};
 
 /// Bits of a generated password unless asked otherwise, and at most.
@@ -104,7 +105,7 @@ fn categories(words: &[Bytes]) -> Result<Value, Value> {
     let names = match words {
         [_, _] => CATEGORIES.to_vec(),
         [_, _, name] => names_in_category(name)
-            .ok_or_else(|| Value::error([b"Unknown category '", &name[..], b"'"].concat()))?,
+            .ok_or_else(|| Value::error([b"Unknown category '", until_nul(name), b"'"].concat()))?,
         _ => return Err(bad_shape("ACL", &words[1])),
     };
     Ok(Value::Array(names.into_iter().map(Value::bulk).collect()))
@@ -134,12 +135,12 @@ fn show_selector(selector: &Selector) -> Vec<(Value, Value)> {
 
 fn dry_run(acl: &Acl, naming: &Naming, name: &Bytes, command: &[Bytes]) -> Result<Value, Value> {
     let Some(user) = acl.user(name) else {
-        return Err(Value::error([b"User '", &name[..], b"' not found"].concat()));
+        return Err(Value::error([b"User '", until_nul(name), b"' not found"].concat()));
     };
     let spec = match naming.lookup(command) {
         Ok(spec) => spec,
         Err(error @ CommandError::WrongArity(_)) => return Err(error.value()),
-        Err(_) => return Err(Value::error([b"Command '", &command[0][..], b"' not found"].concat())),
+        Err(_) => return Err(Value::error([b"Command '", until_nul(&command[0]), b"' not found"].concat())),
     };
     let text = match user.check(spec, command) {
         Ok(()) => return Ok(Value::OK),

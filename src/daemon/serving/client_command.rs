@@ -10,6 +10,7 @@ use super::handle::Handle;
 use crate::model::ClientId;
 use crate::session::ReplyMode;
 use crate::text::number::parse_integer;
+use crate::text::words::until_nul;
 use crate::wire::{CommandError, Value, Verb};
 
 /// The kinds of client that LIST and KILL know.
@@ -29,7 +30,7 @@ impl ClientType {
             b"normal" => Ok(ClientType::Normal),
             b"pubsub" => Ok(ClientType::Subscriber),
             b"master" | b"replica" | b"slave" => Ok(ClientType::Replication),
-            _ => Err(Value::error([b"Unknown client type '", word, b"'"].concat())),
+            _ => Err(Value::error([b"Unknown client type '", until_nul(word), b"'"].concat())),
         }
     }
 
