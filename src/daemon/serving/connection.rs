@@ -211,7 +211,11 @@ impl Connection {
     fn next_request(&mut self) -> Option<Vec<Bytes>> {
         let limits_apply = self.session.must_authenticate(&self.shared.acl.load());
         let received = self.decoder.buffered();
-        match self.decoder.next_request(!limits_apply) {
+        let next = self.decoder.next_request(!limits_apply);
+        if self.decoder.take_empty() {
+            self.session.command_done();
+        }
+        match next {
             Ok(words) => {
                 self.request = received - self.decoder.buffered();
                 words

@@ -77,7 +77,7 @@ impl Stall {
 }
 
 impl Connection {
-    /// Carries out a command, or sends it on its way.
+    /// Carries out a command, or sends it on its way. Differs: what was ready before an HTTP request may have been sent.
     pub async fn execute(&mut self, words: &[Bytes]) -> Flow {
         let spec = match self.shared.naming.lookup(words) {
             Ok(spec) => spec,
