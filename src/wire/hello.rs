@@ -1,6 +1,7 @@
 //! The gossip message: `ip,port,runid,current_epoch,master_name,master_ip,master_port,master_config_epoch` (spec 2 §6.1).
 
 use crate::model::{Epoch, MasterName, RunId};
+use crate::text::lossless;
 use crate::text::number::parse_unsigned;
 
 /// One gossip message, from us or from a peer.
@@ -28,7 +29,7 @@ pub struct Hello {
 const MAX_PAYLOAD: usize = 8192;
 
 impl Hello {
-    /// Reads a message: exactly eight fields, ports up to 65535, epochs as unsigned decimals, all of it UTF-8.
+    /// Reads a message: exactly eight fields, ports up to 65535, epochs as unsigned decimals.
     ///
     /// Differs: control characters anywhere, and blanks or quotes in hosts and the id, make a message invalid, as does an empty sender; the
     /// reference would write them to its config file, which then can't be read or says something else.
@@ -36,7 +37,7 @@ impl Hello {
         if payload.len() > MAX_PAYLOAD {
             return None;
         }
-        let text = std::str::from_utf8(payload).ok()?;
+        let text = lossless::text_of(payload);
         if text.chars().any(char::is_control) {
             return None;
         }
