@@ -16,6 +16,11 @@ pub fn text_of(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
+/// True if no byte of a text stands for one that was not UTF-8.
+pub fn is_utf8(text: &str) -> bool {
+    !has_stand_ins(text.as_bytes())
+}
+
 /// The bytes that a text stands for.
 pub fn bytes_of(text: &str) -> Cow<'_, [u8]> {
     if has_stand_ins(text.as_bytes()) { Cow::Owned(decode(text)) } else { Cow::Borrowed(text.as_bytes()) }

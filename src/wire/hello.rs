@@ -77,7 +77,8 @@ fn port(text: &str) -> Option<u16> {
 }
 
 fn one_word(text: &str) -> Option<&str> {
-    (!text.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '\''))).then_some(text)
+    let is_word = !text.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '\''));
+    (is_word && lossless::is_utf8(text)).then_some(text)
 }
 
 #[cfg(test)]
@@ -102,6 +103,12 @@ mod tests {
     }
 
     #[test]
+    fn names_of_masters_may_be_any_bytes() {
+        let hello = Hello::parse(b"::1,0,id,0,m\xff,,0,0").expect("a message");
+        assert_eq!(*lossless::bytes_of(&hello.payload()), *b"::1,0,id,0,m\xff,,0,0");
+    }
+
+    #[test]
     fn whatever_is_not_a_message_is_ignored() {
         for text in [
             "",
@@ -123,7 +130,9 @@ mod tests {
         ] {
             assert_eq!(Hello::parse(text.as_bytes()), None, "{text:?}");
         }
-        assert_eq!(Hello::parse(b"a,1,b,2,\xff,d,3,4"), None);
+        for text in [b"\xff,1,b,2,c,d,3,4", b"a,1,\xff,2,c,d,3,4", b"a,1,b,2,c,\xff,3,4"] {
+            assert_eq!(Hello::parse(text), None, "only names are any bytes");
+        }
         let long = format!("a,1,b,2,{},d,3,4", "n".repeat(MAX_PAYLOAD));
         assert_eq!(Hello::parse(long.as_bytes()), None);
         for end in 0..VALID.len() - 20 {
