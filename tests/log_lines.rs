@@ -6,7 +6,7 @@ mod support;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 use support::fleet::NAME;
@@ -316,4 +316,22 @@ fn operators_see_what_they_did() {
             scene("shutdown", |s| drop(s.client().send(&["SHUTDOWN"])), "ready to exit, bye bye..."),
         ],
     );
+}
+
+#[test]
+fn a_name_that_nobody_knows_is_complained_about_once_a_second() {
+    for kind in [Kind::Reference, Kind::Subject] {
+        let world = World::new();
+        // An empty label: no server need be asked about it.
+        let lines = ["sentinel resolve-hostnames yes", "sentinel monitor lost no..such..host 6379 1"];
+        let mut sentinel = world.sentinel("sentinel", kind, &lines.map(str::to_owned));
+        let started = Instant::now();
+        sentinel.start();
+        let complaint = "Failed to resolve hostname 'no..such..host'";
+        let count = || sentinel.log_text().matches(complaint).count();
+        wait_for("some complaints", 20, || count() >= 5);
+        let seconds = usize::try_from(started.elapsed().as_secs()).expect("a short time");
+        // One for the file, and one for the second that has begun.
+        assert!(count() <= seconds + 3, "{kind:?}: {} in {seconds} s", count());
+    }
 }

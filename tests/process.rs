@@ -7,6 +7,7 @@ use std::io::{Read, Write};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixStream};
+use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -275,4 +276,35 @@ fn daemonized_with_a_log_file_it_leaves_its_parent_and_runs_on() {
     assert!(text_of(&log).contains(&format!("{}:X ", daemon.0)));
     client.send(&["SHUTDOWN"]).expect("an open connection");
     wait_for("its end", 10, || !daemon.is_alive() && !pidfile.exists());
+}
+
+#[test]
+fn the_title_tells_where_it_listens() {
+    let world = World::new();
+    let mut sentinel = lone(&world, &[]);
+    sentinel.start();
+    let shown = |sentinel: &Node, file: &str| {
+        let text = text_of(Path::new(&format!("/proc/{}/{file}", sentinel.pid())));
+        // A title is one word, and what comes after it is the rest of where the command line was.
+        let whole =
+            if text.contains("[sentinel]") { text.split('\0').next().unwrap_or_default() } else { &text };
+        whole.trim_end_matches(['\0', '\n']).replace('\0', " ")
+    };
+    let program = sentinel.program.display().to_string();
+    let title = format!("{program} 127.0.0.1:{} [sentinel]", sentinel.port);
+    wait_for("the title", 10, || shown(&sentinel, "cmdline") == title);
+    // What the name of the file says is not touched: init scripts and pgrep look for it.
+    let name = sentinel.program.file_name().expect("a name").to_string_lossy().into_owned();
+    assert_eq!(shown(&sentinel, "comm"), name.chars().take(15).collect::<String>());
+    sentinel.kill9();
+    for (line, expected) in [
+        ("proc-title-template \"{port} {server-mode}\"", format!("{} [sentinel]", sentinel.port)),
+        ("set-proc-title no", format!("{program} {}", sentinel.conf.display())),
+    ] {
+        let text = format!("{}{line}\n", sentinel.conf_text());
+        fs::write(&sentinel.conf, text).expect("our own file");
+        sentinel.start();
+        wait_for(line, 10, || shown(&sentinel, "cmdline") == expected);
+        sentinel.kill9();
+    }
 }

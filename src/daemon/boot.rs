@@ -17,7 +17,7 @@ use super::serving::{self, Listeners};
 use super::store::Book;
 use super::strerror::{errno_text, strerror};
 use super::supervision::{self, Supervisor};
-use super::{background, banner, logging, shutdown, users};
+use super::{background, banner, logging, shutdown, title, users};
 use crate::acl::Acl;
 use crate::cli::Invocation;
 use crate::conf::settings::LogLevel;
@@ -65,6 +65,7 @@ pub fn boot(invocation: &Invocation, umask: u32) -> Result<Booted, Refused> {
 
     shutdown::hold_signals();
     let pid_file = write_pid_file(&mut settings, in_background);
+    title::set(&settings.server, &invocation.program, &config_path);
     banner::show(&settings.server);
     limits::check_backlog(settings.server.tcp_backlog);
     let acl = users::load(&settings.server).map_err(|users::Rejected| {

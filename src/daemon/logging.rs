@@ -22,6 +22,7 @@ use tracing_subscriber::registry::Registry;
 use crate::conf::ServerSettings;
 use crate::conf::settings::LogLevel;
 use crate::model::WallTime;
+use crate::text::lossless;
 use queue::Queue;
 use sink::Sink;
 use syslog::Syslog;
@@ -158,8 +159,8 @@ fn read_state(look: impl FnOnce(&State)) {
 impl State {
     fn write(&self, line: String) {
         match &self.queue {
-            Some(queue) => queue.push(line.into_bytes()),
-            None => self.sink.write(line.as_bytes()),
+            Some(queue) => queue.push(lossless::into_bytes(line)),
+            None => self.sink.write(&lossless::bytes_of(&line)),
         }
     }
 }

@@ -25,6 +25,7 @@ pub mod shutdown;
 pub mod store;
 pub mod strerror;
 pub mod supervision;
+pub mod title;
 pub mod users;
 
 use std::process::ExitCode;

@@ -15,6 +15,7 @@ use super::request::HELLO_CHANNEL;
 use super::table::{CommandSpec, Verb};
 use super::value::Value;
 use crate::model::Epoch;
+use crate::text::lossless;
 use crate::text::number::parse_integer;
 
 /// What to do about a command.
@@ -128,7 +129,7 @@ fn config(args: &[Bytes]) -> Result<SentinelCommand, CommandError> {
 }
 
 fn text(word: &[u8]) -> String {
-    String::from_utf8_lossy(word).into_owned()
+    lossless::text_of(word).into_owned()
 }
 
 fn texts(words: &[Bytes]) -> Vec<String> {

@@ -14,6 +14,7 @@ use crate::acl::log::{Entry, Reason};
 use crate::engine::Input;
 use crate::model::CommandId;
 use crate::session::slots::Owed;
+use crate::text::lossless::into_bytes;
 use crate::wire::info_text::info_text;
 use crate::wire::view::SentinelInfoView;
 use crate::wire::{
@@ -278,14 +279,14 @@ impl Connection {
         self.slots.settle(seq, &mut self.out, |how| match (how, answer) {
             (How::Pong(text), Answer::Pong) => pubsub::pong(text, false),
             (How::Info(sections), Answer::Info(view)) => {
-                Value::bulk(info_text(&facts::collect(&shared), &view, sections))
+                Value::bulk(into_bytes(info_text(&facts::collect(&shared), &view, sections)))
             }
             (_, answer) => render(answer),
         });
     }
 
     fn info(&self, view: &SentinelInfoView, sections: Sections) -> Value {
-        Value::bulk(info_text(&facts::collect(&self.shared), view, sections))
+        Value::bulk(into_bytes(info_text(&facts::collect(&self.shared), view, sections)))
     }
 
     fn count_error(&self, value: &Value) {

@@ -12,6 +12,7 @@ use crate::engine::globals::Simulate;
 use crate::engine::notice::Level;
 use crate::engine::tag::Entity;
 use crate::model::{CommandId, MasterId, MasterName};
+use crate::text::lossless;
 use crate::text::words::has_control;
 use crate::wire::glob::glob_matches;
 use crate::wire::{Answer, ErrorReply};
@@ -56,7 +57,8 @@ pub fn failover(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, name: &str) {
 
 /// `SENTINEL RESET pattern` (spec 3 §3.4.12). Not saved by itself.
 pub fn reset(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, pattern: &str) {
-    let matches = |name: &MasterName| glob_matches(pattern.as_bytes(), name.as_str().as_bytes(), false);
+    let pattern = lossless::bytes_of(pattern);
+    let matches = |name: &MasterName| glob_matches(&pattern, &lossless::bytes_of(name.as_str()), false);
     let masters: Vec<MasterId> =
         fleet.masters_by_name().filter(|master| matches(&master.name)).map(|master| master.id).collect();
     for master in &masters {

@@ -9,6 +9,7 @@ use crate::engine::cx::Cx;
 use crate::engine::fleet::Fleet;
 use crate::engine::globals::Tunables;
 use crate::model::CommandId;
+use crate::text::lossless;
 use crate::text::number::parse_integer;
 use crate::text::words::has_control;
 use crate::wire::glob::glob_matches;
@@ -32,7 +33,7 @@ pub fn get(cx: &mut Cx, id: CommandId, patterns: &[String]) {
     let value = |name: &str| match name {
         "resolve-hostnames" => yes_no(settings.resolve_hostnames),
         "announce-hostnames" => yes_no(settings.announce_hostnames),
-        "announce-ip" => settings.announce_ip.clone().unwrap_or_default().into_bytes(),
+        "announce-ip" => lossless::into_bytes(settings.announce_ip.clone().unwrap_or_default()),
         "announce-port" => settings.announce_port.unwrap_or(0).to_string().into_bytes(),
         "sentinel-user" => settings.sentinel_user.clone().unwrap_or_default(),
         "loglevel" => cx.globals.log_level.name().as_bytes().to_vec(),
@@ -40,8 +41,9 @@ pub fn get(cx: &mut Cx, id: CommandId, patterns: &[String]) {
     };
     let mut names: Vec<&'static str> = Vec::new();
     for pattern in patterns {
-        let matching =
-            PARAMETERS.iter().filter(|name| glob_matches(pattern.as_bytes(), name.as_bytes(), true));
+        let matching = PARAMETERS
+            .iter()
+            .filter(|name| glob_matches(&lossless::bytes_of(pattern), name.as_bytes(), true));
         for name in matching {
             if !names.contains(name) {
                 names.push(name);
@@ -62,7 +64,7 @@ pub fn set(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, pairs: Vec<(String, Ve
     for (option, value) in pairs {
         let settings = &mut cx.globals.settings;
         let yes = value.eq_ignore_ascii_case(b"yes");
-        let text = String::from_utf8_lossy(&value).into_owned();
+        let text = lossless::text_of(&value).into_owned();
         match option.to_ascii_lowercase().as_str() {
             "resolve-hostnames" => settings.resolve_hostnames = yes,
             "announce-hostnames" => settings.announce_hostnames = yes,
@@ -110,16 +112,12 @@ fn first_error(pairs: &[(String, Vec<u8>)]) -> Option<ErrorReply> {
                 value.eq_ignore_ascii_case(b"yes") || value.eq_ignore_ascii_case(b"no")
             }
             "announce-port" => parse_integer(value).is_some_and(|port| (0..=65_535).contains(&port)),
-            "announce-ip" => std::str::from_utf8(value).is_ok(),
             "loglevel" => LogLevel::from_name(value).is_some(),
             _ => true,
         };
         // Differs: the reference takes control characters, and writes a file with them that it can't read.
         if !good || has_control(value) {
-            return Some(ErrorReply::ConfigInvalid {
-                value: String::from_utf8_lossy(value).into_owned(),
-                option,
-            });
+            return Some(ErrorReply::ConfigInvalid { value: lossless::text_of(value).into_owned(), option });
         }
         seen.push(lower);
     }
@@ -135,7 +133,7 @@ pub fn debug(fleet: &Fleet, cx: &mut Cx, id: CommandId, words: &[Vec<u8>]) {
     // A shorter period may be over already.
     fleet.touch_all(cx);
     for pair in words.chunks(2) {
-        let option = String::from_utf8_lossy(&pair[0]).into_owned();
+        let option = lossless::text_of(&pair[0]).into_owned();
         let slot =
             table(&mut cx.globals.tunables).into_iter().find(|(name, _)| name.eq_ignore_ascii_case(&option));
         let (Some((_, period)), Some(value)) = (slot, pair.get(1)) else {
@@ -144,7 +142,7 @@ pub fn debug(fleet: &Fleet, cx: &mut Cx, id: CommandId, words: &[Vec<u8>]) {
         match parse_integer(value).filter(|number| *number > 0) {
             Some(number) => *period = Duration::from_millis(number.unsigned_abs()),
             None => {
-                let value = String::from_utf8_lossy(value).into_owned();
+                let value = lossless::text_of(value).into_owned();
                 return refuse(cx, id, ErrorReply::DebugInvalid { value, option });
             }
         }

@@ -11,6 +11,7 @@ use crate::engine::fleet::Fleet;
 use crate::engine::notice::Level;
 use crate::engine::tag::Entity;
 use crate::model::{CommandId, MasterId};
+use crate::text::lossless;
 use crate::text::number::parse_integer;
 use crate::text::words::has_control;
 use crate::wire::{Answer, ErrorReply};
@@ -170,5 +171,5 @@ fn millis(number: i64) -> Duration {
 }
 
 fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    lossless::text_of(bytes).into_owned()
 }
