@@ -5,8 +5,8 @@
 use bytes::Bytes;
 
 use super::glob::glob_matches;
-use super::refusal::CommandError;
 use super::naming::Naming;
+use super::refusal::CommandError;
 use super::table::{Argument, CommandSpec, Verb};
 use super::value::Value;
 

@@ -58,7 +58,11 @@ impl Naming {
     pub fn lookup(&self, args: &[Bytes]) -> Result<&'static CommandSpec, CommandError> {
         let typed = &args[0];
         let Some(mut spec) = self.find_command(typed) else {
-            return Err(if is_http(typed) { CommandError::Http } else { CommandError::unknown_command(args) });
+            return Err(if is_http(typed) {
+                CommandError::Http
+            } else {
+                CommandError::unknown_command(args)
+            });
         };
         if let (false, Some(name)) = (spec.subcommands.is_empty(), args.get(1)) {
             spec = spec.subcommand(name).ok_or_else(|| CommandError::unknown_subcommand(typed, name))?;
