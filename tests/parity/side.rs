@@ -18,6 +18,8 @@ use crate::support::{Kind, wait_for};
 
 const LIMIT: Duration = Duration::from_secs(20);
 const WAIT_S: u64 = 60;
+/// By how much a line of the log may come after the answer to what caused it.
+const LINES_LATE: Duration = Duration::from_millis(100);
 /// Ends what is sent raw: its answer is recognised in whatever protocol is spoken.
 const END: &str = "END-OF-PLAY";
 
@@ -113,8 +115,7 @@ impl Side {
             Step::Until { words, text, present } => self.until(words, text, *present),
             Step::Event { channel, text } => self.await_event(channel, text),
             Step::Forget => {
-                // A line may come a little after the answer to what caused it.
-                std::thread::sleep(Duration::from_millis(100));
+                std::thread::sleep(LINES_LATE);
                 self.events_read = self.events.lock().expect("no reader panics").len();
                 self.log_read = self.stage.sentinel().log_text().lines().count();
             }
@@ -283,6 +284,7 @@ impl Side {
 
     /// The lines of the log since the last time, without process id and time of day.
     fn log_since(&mut self, selection: &Selection) -> Vec<String> {
+        std::thread::sleep(LINES_LATE);
         let text = self.stage.sentinel().log_text();
         let lines: Vec<&str> = text.lines().collect();
         let new = lines[self.log_read..].iter().map(|line| without_stamp(line));
