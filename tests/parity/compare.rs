@@ -2,8 +2,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::Scope;
 
-use crate::play::{Case, Play};
+use crate::mask::Mask;
+use crate::play::{Case, Plan, Play, Step};
 use crate::side::Side;
 use crate::stage;
 use crate::support::Kind;
@@ -35,30 +38,74 @@ static DEPARTURES: LazyLock<Vec<String>> = LazyLock::new(|| {
 pub fn perform(play: &Play) -> Outcome {
     let mut outcome = Outcome::default();
     let ports = stage::ports(&play.stage);
-    let build = |kind| catch_unwind(AssertUnwindSafe(|| Side::new(&play.stage, &ports, kind)));
-    let (mut reference, mut ours) = match (build(Kind::Reference), build(Kind::Subject)) {
-        (Ok(reference), Ok(ours)) => (reference, ours),
-        (Err(panic), _) | (_, Err(panic)) => {
-            outcome.wrong.push(format!("  {}.play: no stage: {}", play.name, said(&*panic)));
-            return outcome;
+    std::thread::scope(|scope| {
+        let reference = Performer::enter(scope, &play.stage, &ports, Kind::Reference);
+        let ours = Performer::enter(scope, &play.stage, &ports, Kind::Subject);
+        for said in [reference.lines(), ours.lines()].into_iter().filter_map(Result::err) {
+            outcome.wrong.push(format!("  {}.play: no stage: {said}", play.name));
         }
-    };
-    for case in &play.cases {
-        let compared = catch_unwind(AssertUnwindSafe(|| run(case, &mut reference, &mut ours)));
-        match compared
-            .unwrap_or_else(|panic| Verdict::Wrong(format!("    broke off: {}", said(&*panic)), true))
-        {
-            Verdict::Equal => outcome.equal += 1,
-            Verdict::Documented => outcome.documented += 1,
-            Verdict::Wrong(text, fatal) => {
-                outcome.wrong.push(format!("  {}.play:{} {}\n{text}", play.name, case.line, case.name));
-                if fatal {
-                    break;
+        if !outcome.wrong.is_empty() {
+            return;
+        }
+        for case in &play.cases {
+            match run(case, &reference, &ours) {
+                Verdict::Equal => outcome.equal += 1,
+                Verdict::Documented => outcome.documented += 1,
+                Verdict::Wrong(text, fatal) => {
+                    outcome.wrong.push(format!("  {}.play:{} {}\n{text}", play.name, case.line, case.name));
+                    if fatal {
+                        break;
+                    }
                 }
             }
         }
-    }
+    });
     outcome
+}
+
+/// What a stage gives back for a step, or what it said when it broke off.
+type Lines = Result<Vec<String>, String>;
+
+/// A stage with a thread of its own: both stages do a step at the same time. One thread for a whole play, as servers die with the thread
+/// that started them.
+struct Performer<'a> {
+    steps: Sender<(&'a Step, &'a [Mask])>,
+    given: Receiver<Lines>,
+}
+
+impl<'a> Performer<'a> {
+    /// Builds a stage; the first lines it gives are none, once it stands.
+    fn enter<'s>(
+        scope: &'s Scope<'s, 'a>,
+        plan: &'a Plan,
+        ports: &'a [(String, u16)],
+        kind: Kind,
+    ) -> Performer<'a> {
+        let (steps, todo) = channel::<(&Step, &[Mask])>();
+        let (done, given) = channel();
+        scope.spawn(move || {
+            let mut side = match catch_unwind(AssertUnwindSafe(|| Side::new(plan, ports, kind))) {
+                Ok(side) => side,
+                Err(panic) => return drop(done.send(Err(said(&*panic)))),
+            };
+            let mut lines = Ok(Vec::new());
+            while done.send(lines).is_ok() {
+                let Ok((step, masks)) = todo.recv() else { break };
+                lines = catch_unwind(AssertUnwindSafe(|| side.step(step, masks)))
+                    .map_err(|panic| format!("{kind:?}: {}", said(&*panic)));
+            }
+        });
+        Performer { steps, given }
+    }
+
+    fn begin(&self, step: &'a Step, masks: &'a [Mask]) {
+        // A stage that is no more shows when its lines are asked for.
+        let _ = self.steps.send((step, masks));
+    }
+
+    fn lines(&self) -> Lines {
+        self.given.recv().unwrap_or_else(|_| Err("the stage is no more".to_owned()))
+    }
 }
 
 enum Verdict {
@@ -68,11 +115,18 @@ enum Verdict {
     Wrong(String, bool),
 }
 
-fn run(case: &Case, reference: &mut Side, ours: &mut Side) -> Verdict {
+fn run<'a>(case: &'a Case, reference: &Performer<'a>, ours: &Performer<'a>) -> Verdict {
     let (mut differences, mut mine) = (String::new(), Vec::new());
     for step in &case.steps {
-        let expected = reference.step(step, &case.masks);
-        let got = ours.step(step, &case.masks);
+        reference.begin(step, &case.masks);
+        ours.begin(step, &case.masks);
+        let (expected, got) = match (reference.lines(), ours.lines()) {
+            (Ok(expected), Ok(got)) => (expected, got),
+            (expected, got) => {
+                let broken = [expected.err(), got.err()].map(Option::unwrap_or_default).join("\n    ");
+                return Verdict::Wrong(format!("{differences}    {step:?}\n    broke off: {broken}"), true);
+            }
+        };
         if expected != got {
             differences.push_str(&format!("    {step:?}\n{}", diff(&expected, &got)));
         }

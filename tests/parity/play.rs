@@ -61,6 +61,14 @@ pub enum Step {
     Do { node: String, words: String },
     /// A signal, or the end or start of a server.
     Process { what: Signal, node: String },
+    /// Starts a server without waiting for it to answer.
+    Spawn(String),
+    /// Has a shell run a command in the stage's folder, and compares what it says and how it ends.
+    Shell(String),
+    /// Waits until what a shell says contains a text, or no longer does.
+    UntilShell { command: String, text: String, present: bool },
+    /// Waits until a line of the log since the last comparison contains a text.
+    Logged(String),
     /// Waits until the rendering of a reply contains a text, or no longer does.
     Until { words: String, text: String, present: bool },
     /// Waits for an event since the last comparison of events.
@@ -204,7 +212,17 @@ fn step(line: &str) -> Result<Step, String> {
         "int" => process(Signal::Int),
         "stop" => process(Signal::Stop),
         "cont" => process(Signal::Cont),
-        "until" => until(rest)?,
+        "spawn" => Step::Spawn(rest.to_owned()),
+        "sh" => Step::Shell(rest.to_owned()),
+        "until" => {
+            let (words, text, present) = until(rest)?;
+            Step::Until { words, text, present }
+        }
+        "until-sh" => {
+            let (command, text, present) = until(rest)?;
+            Step::UntilShell { command, text, present }
+        }
+        "logged" => Step::Logged(rest.to_owned()),
         "event" => {
             let (channel, text) = split(rest);
             Step::Event { channel: channel.to_owned(), text: text.to_owned() }
@@ -219,10 +237,10 @@ fn step(line: &str) -> Result<Step, String> {
     })
 }
 
-fn until(rest: &str) -> Result<Step, String> {
+fn until(rest: &str) -> Result<(String, String, bool), String> {
     for (arrow, present) in [(" => ", true), (" =/> ", false)] {
         if let Some((words, text)) = rest.split_once(arrow) {
-            return Ok(Step::Until { words: words.to_owned(), text: text.to_owned(), present });
+            return Ok((words.to_owned(), text.to_owned(), present));
         }
     }
     Err("until takes a command, then ` => ` or ` =/> `, then a text".to_owned())

@@ -58,6 +58,7 @@ impl Side {
             Step::Events(selection) => self.events_since(selection),
             Step::Log(selection) => self.log_since(selection),
             Step::Conf => self.stage.sentinel().conf_text().lines().map(str::to_owned).collect(),
+            Step::Shell(command) => self.stage.shell(command),
             Step::Exit => {
                 let status = self.stage.node_mut("s").wait_end(WAIT_S);
                 vec![format!("{status}")]
@@ -89,6 +90,19 @@ impl Side {
                 self.stage.node(node).call(&words);
             }
             Step::Process { what, node } => self.process(*what, node),
+            Step::Spawn(node) => self.stage.node_mut(node).spawn(),
+            Step::UntilShell { command, text, present } => {
+                let text = self.stage.fill(text);
+                wait_for(&format!("{command} to say {text:?}: {present}"), WAIT_S, || {
+                    self.stage.shell(command).iter().any(|line| line.contains(&text)) == *present
+                });
+            }
+            Step::Logged(text) => {
+                let (text, read) = (self.stage.fill(text), self.log_read);
+                wait_for(&format!("{text:?} in the log of {}", self.stage.host), WAIT_S, || {
+                    self.stage.sentinel().log_text().lines().skip(read).any(|line| line.contains(&text))
+                });
+            }
             Step::Until { words, text, present } => self.until(words, text, *present),
             Step::Event { channel, text } => self.await_event(channel, text),
             Step::Forget => {
