@@ -29,6 +29,8 @@ pub enum Mask {
     Version,
     /// Order of the elements of a reply, or of lines, where the reference follows a hash table that is new at every start.
     Order,
+    /// How many requests to an instance that does not answer are open, if any.
+    Pending,
     /// Passing milliseconds in log lines and events.
     Milliseconds,
     /// The name of the executable.
@@ -54,6 +56,7 @@ fn one(name: &str) -> Result<Mask, String> {
         "order" => Mask::Order,
         "milliseconds" => Mask::Milliseconds,
         "program" => Mask::Program,
+        "pending" => Mask::Pending,
         _ => return Err(format!("no mask is called {name:?}")),
     })
 }
@@ -134,7 +137,6 @@ impl Masker {
             for (text, put) in &self.own {
                 *line = line.replace(text.as_str(), put);
             }
-            *line = self.hide_ids(line);
             for pattern in PATTERNS.iter().filter(|pattern| masks.contains(&pattern.mask)) {
                 *line = pattern.find.replace_all(line, pattern.put).into_owned();
             }
@@ -150,9 +152,14 @@ impl Masker {
                 *line = ":N".to_owned();
             }
         }
+        if masks.contains(&Mask::Pending) {
+            hide_after(lines, &["link-pending-commands"]);
+        }
         if masks.contains(&Mask::Order) {
             sort(lines);
         }
+        // Numbered in the order in which they are shown.
+        lines.iter_mut().for_each(|line| *line = self.hide_ids(line));
     }
 
     fn hide_ids(&mut self, line: &str) -> String {
@@ -189,6 +196,9 @@ fn sort(lines: &mut Vec<String>) {
             _ => elements.push(vec![line]),
         }
     }
-    elements.sort();
+    let key = |element: &Vec<String>| -> Vec<String> {
+        element.iter().map(|line| ID.replace_all(line, "<id>").into_owned()).collect()
+    };
+    elements.sort_by_cached_key(key);
     lines.extend(elements.into_iter().flatten());
 }

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::io::{BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal as Posix;
 
@@ -17,6 +18,8 @@ use crate::support::{Kind, wait_for};
 
 const LIMIT: Duration = Duration::from_secs(20);
 const WAIT_S: u64 = 60;
+/// How long an echo may take.
+const ECHO_LIMIT: Duration = Duration::from_secs(2);
 /// Ends what is sent raw: its answer is recognised in whatever protocol is spoken.
 const END: &str = "END-OF-PLAY";
 
@@ -28,6 +31,9 @@ pub struct Side {
     events: Arc<Mutex<Vec<String>>>,
     events_read: usize,
     log_read: usize,
+    /// The connection on which events come, to ask whether all have come, and how often that was answered.
+    listener: Option<TcpStream>,
+    echoes: Arc<AtomicUsize>,
 }
 
 impl Side {
@@ -41,11 +47,25 @@ impl Side {
             events: Arc::default(),
             events_read: 0,
             log_read: 0,
+            listener: None,
+            echoes: Arc::default(),
         };
         if !plan.unstarted {
             side.listen();
+            side.pass_start(plan);
         }
         side
+    }
+
+    /// What is told of the start may have been told before anybody could listen.
+    fn pass_start(&mut self, plan: &Plan) {
+        let monitors = plan.lines.get("s").is_some_and(|lines| lines.iter().any(|line| line.starts_with("sentinel monitor ")));
+        let deadline = Instant::now() + ECHO_LIMIT;
+        while monitors && !self.stage.sentinel().log_text().contains(" +monitor ") && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self.hear_all();
+        self.events.lock().expect("no reader panics").retain(|event| !event.starts_with("+monitor "));
     }
 
     /// Does one step, and gives what is to be compared.
@@ -106,6 +126,7 @@ impl Side {
             Step::Until { words, text, present } => self.until(words, text, *present),
             Step::Event { channel, text } => self.await_event(channel, text),
             Step::Forget => {
+                self.hear_all();
                 self.events_read = self.events.lock().expect("no reader panics").len();
                 self.log_read = self.stage.sentinel().log_text().lines().count();
             }
@@ -220,16 +241,32 @@ impl Side {
         stream.get_ref().set_read_timeout(None).expect("a socket");
         stream.get_mut().write_all(b"PSUBSCRIBE *\r\n").expect("a fresh connection takes bytes");
         reply::read(&mut stream).expect("a confirmation, or what forbids it");
-        let events = Arc::clone(&self.events);
+        self.listener = stream.get_ref().try_clone().ok();
+        let (events, echoes) = (Arc::clone(&self.events), Arc::clone(&self.echoes));
         std::thread::spawn(move || {
             while let Ok(message) = reply::read(&mut stream) {
                 let strip = |line: &String| line.trim().trim_start_matches('$').trim_matches('"').to_owned();
                 if let [_, _, _, channel, payload] = &message[..] {
                     let event = format!("{} {}", strip(channel), strip(payload));
                     events.lock().expect("no reader panics").push(event);
+                } else {
+                    echoes.fetch_add(1, Ordering::SeqCst);
                 }
             }
         });
+    }
+
+    /// Waits until all that was published so far has come: replies to a subscriber keep the order. A Sentinel that is stopped or dead
+    /// publishes nothing more.
+    fn hear_all(&mut self) {
+        let (heard, deadline) = (self.echoes.load(Ordering::SeqCst), Instant::now() + ECHO_LIMIT);
+        let Some(listener) = &mut self.listener else { return };
+        if listener.write_all(b"PING\r\n").is_err() {
+            return;
+        }
+        while self.echoes.load(Ordering::SeqCst) == heard && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     fn await_event(&mut self, channel: &str, text: &str) {
@@ -242,6 +279,7 @@ impl Side {
     }
 
     fn events_since(&mut self, selection: &Selection) -> Vec<String> {
+        self.hear_all();
         let all = self.events.lock().expect("no reader panics").clone();
         let new = all[self.events_read..].to_vec();
         self.events_read = all.len();

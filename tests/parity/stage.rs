@@ -82,11 +82,15 @@ impl Stage {
 
     fn add_sentinel(&mut self, plan: &Plan, name: &str, kind: Kind) {
         let dir = self.world.folder(name);
-        let lines = vec![
+        let mut lines = vec![
             format!("port {}", self.port(name)),
             format!("bind {}", self.host),
             format!("dir {}", dir.display()),
         ];
+        if name != "s" {
+            // Connections within the loopback network come from 127.0.0.1, where nobody listens.
+            lines.push(format!("sentinel announce-ip {}", self.host));
+        }
         self.add(plan, name, kind.program(), lines);
         if name == "s" {
             self.node_mut(name).args = plan.args.clone();

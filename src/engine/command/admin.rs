@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{answer, answer_when_saved, find, refuse};
-use crate::conf::MasterSettings;
+use crate::conf::{MasterSettings, parse_ip};
 use crate::engine::action::Action;
 use crate::engine::cx::Cx;
 use crate::engine::failover;
@@ -65,20 +65,23 @@ pub fn reset(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, pattern: &str) {
 }
 
 /// `SENTINEL MONITOR name host port quorum`: the checks in the reference's order (spec 3 §3.4.10).
-pub fn monitor(fleet: &mut Fleet, cx: &mut Cx, pending: &mut Pending, words: Monitor) {
+pub fn monitor(fleet: &mut Fleet, cx: &mut Cx, pending: &mut Pending, mut words: Monitor) {
     if words.quorum < 1 {
         return refuse(cx, words.id, ErrorReply::QuorumTooSmall);
     }
-    match words.host.parse::<IpAddr>() {
-        Ok(ip) => add(fleet, cx, words, ip),
-        Err(_) if cx.globals.settings.resolve_hostnames => {
+    match parse_ip(&words.host) {
+        Some(ip) => {
+            if words.host.parse() != Ok(ip) {
+                // A shorthand such as 127.1 is no name: it is known by what it stands for.
+                words.host = ip.to_string();
+            }
+            add(fleet, cx, words, ip);
+        }
+        None if cx.globals.settings.resolve_hostnames => {
             cx.outbox.push(Action::Resolve(words.host.clone()));
             pending.monitors.push(words);
         }
-        Err(_) => {
-            cx.log_unresolved(&words.host);
-            refuse(cx, words.id, ErrorReply::InvalidHost);
-        }
+        None => refuse(cx, words.id, ErrorReply::InvalidHost),
     }
 }
 
@@ -88,7 +91,9 @@ pub fn on_resolved(fleet: &mut Fleet, cx: &mut Cx, pending: &mut Pending, host: 
         std::mem::take(&mut pending.monitors).into_iter().partition(|words| words.host == host);
     pending.monitors = waiting;
     let Some(ip) = ip else {
-        cx.log_unresolved(host);
+        if due.is_empty() {
+            cx.log_unresolved(host);
+        }
         due.into_iter().for_each(|words: Monitor| refuse(cx, words.id, ErrorReply::InvalidHost));
         return;
     };
@@ -149,11 +154,11 @@ pub fn simulate_failure(cx: &mut Cx, id: CommandId, words: &[String]) {
         match word.to_ascii_lowercase().as_str() {
             "crash-after-election" => {
                 cx.globals.simulate.after_election = true;
-                log_simulation(cx, "being elected as failover leader");
+                log_simulation(cx, "being successfully elected as failover leader");
             }
             "crash-after-promotion" => {
                 cx.globals.simulate.after_promotion = true;
-                log_simulation(cx, "promoting a replica to master");
+                log_simulation(cx, "promoting the selected replica to master");
             }
             "help" => return answer(cx, id, Answer::SimulateFailureHelp),
             _ => return refuse(cx, id, ErrorReply::UnknownSimulation),
