@@ -152,6 +152,7 @@ fn check_tls(settings: &Settings) -> Result<(), Refused> {
     Err(Refused)
 }
 
+/// Differs: one line is ours alone, as an operator should be able to tell what runs.
 fn announce() {
     warn!("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
     warn!(

@@ -52,6 +52,21 @@ impl Fleet {
         self.masters_by_name().find(|master| master.instance.address.same_as(address)).map(|master| master.id)
     }
 
+    /// An address from a host and a port that somebody named.
+    ///
+    /// Differs: a name is looked up among the instances that are known by it. The reference asks DNS each time, and everything waits.
+    pub fn address(&self, host: &str, port: u16) -> Address {
+        let mut address = Address::new(host, port);
+        if address.ip.is_none() {
+            let masters = self.masters.iter().map(|(_, master)| &master.instance);
+            let replicas = self.replicas.iter().map(|(_, replica)| &replica.instance);
+            let peers = self.peers.iter().map(|(_, peer)| &peer.instance);
+            let mut known = masters.chain(replicas).chain(peers).map(|instance| &instance.address);
+            address.ip = known.find_map(|known| known.ip.filter(|_| known.host.eq_ignore_ascii_case(host)));
+        }
+        address
+    }
+
     /// The replica of a master at that address.
     pub fn find_replica(&self, master: MasterId, address: &Address) -> Option<ReplicaId> {
         let replicas = &self.masters[master].replicas;
@@ -381,7 +396,7 @@ impl Fleet {
 }
 
 /// Has a host name looked up, so that addresses can be compared and shown; connecting looks it up by itself again.
-fn resolve_if_needed(address: &Address, cx: &mut Cx) {
+pub fn resolve_if_needed(address: &Address, cx: &mut Cx) {
     if address.ip.is_none() && cx.globals.settings.resolve_hostnames {
         cx.outbox.push(Action::Resolve(address.host.clone()));
     }

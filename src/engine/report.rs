@@ -60,7 +60,7 @@ fn learn_run_id(fleet: &mut Fleet, cx: &mut Cx, entity: Entity, report: &InfoRep
 
 fn learn_replicas(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, report: &InfoReport) {
     for (host, port) in &report.replicas {
-        let address = Address::new(host.clone(), *port);
+        let address = fleet.address(host, *port);
         if address.ip.is_none() && !cx.globals.settings.resolve_hostnames {
             cx.log_unresolved(host);
             continue;

@@ -31,6 +31,10 @@ pub enum Mask {
     Order,
     /// How many requests to an instance that does not answer are open, if any.
     Pending,
+    /// How long scripts run or wait, and their process ids.
+    ScriptTimes,
+    /// Since when there is TILT.
+    Tilt,
     /// Passing milliseconds in log lines and events.
     Milliseconds,
     /// The name of the executable.
@@ -57,6 +61,8 @@ fn one(name: &str) -> Result<Mask, String> {
         "milliseconds" => Mask::Milliseconds,
         "program" => Mask::Program,
         "pending" => Mask::Pending,
+        "tilt" => Mask::Tilt,
+        "script-times" => Mask::ScriptTimes,
         _ => return Err(format!("no mask is called {name:?}")),
     })
 }
@@ -85,7 +91,7 @@ struct Pattern {
 }
 
 static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
-    let rows: [(Mask, &str, &'static str); 16] = [
+    let rows: [(Mask, &str, &'static str); 18] = [
         (Mask::Clients, r"\b(id|fd|age|idle)=\d+", "$1=N"),
         (Mask::Clients, r"\b(l?addr)=([0-9.]+):\d+", "$1=$2:N"),
         (Mask::ClientMemory, r"\b(qbuf|qbuf-free|argv-mem|multi-mem|rbs|rbp|omem|tot-mem)=\d+", "$1=N"),
@@ -102,6 +108,8 @@ static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
             "$1$2:N",
         ),
         (Mask::Pids, r"\b(pid[ =:]+)\d+", "${1}N"),
+        (Mask::Pids, r"([+-]script-child|-script-timeout \S+) \d+", "${1} N"),
+        (Mask::Tilt, r"sentinel_tilt_since_seconds:\d+", "sentinel_tilt_since_seconds:N"),
         (Mask::PeerPorts, r"\b(127\.0\.0\.1|127\.\d+\.\d+\.\d+|HOST):\d+", "$1:N"),
         (Mask::PeerPorts, r"\b(fd|id)[= ]\d+", "$1=N"),
         (Mask::Milliseconds, r"\b\d+ ?(ms|milliseconds)\b", "N$1"),
@@ -151,6 +159,9 @@ impl Masker {
             {
                 *line = ":N".to_owned();
             }
+        }
+        if masks.contains(&Mask::ScriptTimes) {
+            hide_after(lines, &["run-time", "run-delay", "pid"]);
         }
         if masks.contains(&Mask::Pending) {
             hide_after(lines, &["link-pending-commands"]);

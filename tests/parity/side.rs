@@ -78,7 +78,9 @@ impl Side {
             Step::Events(selection) => self.events_since(selection),
             Step::Log(selection) => self.log_since(selection),
             Step::Conf => self.stage.sentinel().conf_text().lines().map(str::to_owned).collect(),
-            Step::Shell(command) => self.stage.shell(command),
+            Step::Shell(command) => {
+                self.stage.shell(command).iter().map(|line| without_stamp(line)).collect()
+            }
             Step::Exit => {
                 let status = self.stage.node_mut("s").wait_end(WAIT_S);
                 vec![format!("{status}")]
@@ -312,6 +314,9 @@ fn without_stamp(line: &str) -> String {
         [process, _day, _month, _year, time, rest] if process.contains(':') && time.contains(':') => {
             let role = process.rsplit(':').next().unwrap_or_default();
             format!("{role} {rest}")
+        }
+        [process, _seconds, ..] if process.ends_with(":signal-handler") => {
+            format!("signal-handler {}", words[2..].join(" "))
         }
         _ => line.to_owned(),
     }

@@ -77,7 +77,11 @@ pub fn set(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, pairs: Vec<(String, Ve
         links.into_iter().for_each(|link| fleet.reset_link(link, cx));
     }
     let masters: Vec<_> = fleet.masters.iter().map(|(id, _)| id).collect();
-    masters.into_iter().for_each(|master| fleet.publish_address(master, cx));
+    for master in masters {
+        fleet.publish_address(master, cx);
+        // The file shows addresses as they are announced.
+        cx.ledger.record_master(master);
+    }
     let revision = cx.ledger.record_globals();
     answer_when_saved(cx, id, revision);
 }

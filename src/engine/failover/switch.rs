@@ -2,7 +2,7 @@
 
 use super::Failover;
 use crate::engine::cx::Cx;
-use crate::engine::fleet::Fleet;
+use crate::engine::fleet::{Fleet, resolve_if_needed};
 use crate::engine::notice::{Level, Notice};
 use crate::engine::peer::AskState;
 use crate::engine::tag::Entity;
@@ -76,6 +76,7 @@ fn change_address(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, address: Address
         replicas.push(old.clone());
     }
     reset_state(fleet, cx, id);
+    resolve_if_needed(&address, cx);
     let master = &mut fleet.masters[id];
     master.instance.address = address;
     master.instance.s_down_at = None;
