@@ -53,10 +53,9 @@ impl Book {
         // Compat: that it can't be read is told by the reason alone.
         let old = self.file.read().map_err(|error| Failure { step: None, reason: strerror(&error) })?;
         let text = conf::rewrite(&old, &self.settings);
-        self.file.replace(&text).map_err(|error| Failure {
-            step: Some(error.to_string()),
-            reason: error.reason(),
-        })
+        self.file
+            .replace(&text)
+            .map_err(|error| Failure { step: Some(error.to_string()), reason: error.reason() })
     }
 }
 

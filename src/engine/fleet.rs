@@ -12,6 +12,7 @@ use super::globals::{Credentials, Globals};
 use super::instance::{InfoState, Instance};
 use super::link::{self, Link};
 use super::master::{Ballot, Master};
+use super::names::Names;
 use super::notice::{Level, Notice};
 use super::peer::{AskState, Peer};
 use super::replica::Replica;
@@ -32,6 +33,8 @@ pub struct Fleet {
     pub peers: Slab<PeerId, Peer>,
     /// Connection pairs.
     pub links: Slab<LinkId, Link>,
+    /// Names of instances to come.
+    pub names: Names,
     by_name: BTreeMap<MasterName, MasterId>,
     by_run_id: BTreeMap<RunId, Vec<PeerId>>,
 }
@@ -62,9 +65,15 @@ impl Fleet {
             let replicas = self.replicas.iter().map(|(_, replica)| &replica.instance);
             let peers = self.peers.iter().map(|(_, peer)| &peer.instance);
             let mut known = masters.chain(replicas).chain(peers).map(|instance| &instance.address);
-            address.ip = known.find_map(|known| known.ip.filter(|_| known.host.eq_ignore_ascii_case(host)));
+            let ip = known.find_map(|known| known.ip.filter(|_| known.host.eq_ignore_ascii_case(host)));
+            address.ip = ip.or_else(|| self.names.known(host).flatten());
         }
         address
+    }
+
+    /// True if an instance at that address is to be looked up before it is added.
+    pub fn is_stranger(&self, address: &Address) -> bool {
+        address.ip.is_none() && self.names.known(&address.host).is_none()
     }
 
     /// The replica of a master at that address.
@@ -205,6 +214,7 @@ impl Fleet {
             delay_logged_for: None,
             eligible_since: None,
             config_revision: Revision::default(),
+            begun: Revision::default(),
             address_generation: 0,
             settings,
         });

@@ -4,6 +4,7 @@ use super::cx::Cx;
 use super::failover::{self, NewAddress};
 use super::fleet::Fleet;
 use super::health;
+use super::names::News;
 use super::notice::Level;
 use super::repair;
 use super::tag::Entity;
@@ -24,6 +25,9 @@ pub fn on_hello(fleet: &mut Fleet, cx: &mut Cx, hello: &Hello) {
     }
     let peer = match fleet.find_peer(master, &hello.run_id) {
         Some(peer) if is_at(fleet, peer, hello) => Some(peer),
+        None if may_look_up(fleet, cx, hello) => {
+            return fleet.names.wait(cx, &hello.host, News::Hello(Box::new(hello.clone())));
+        }
         _ => introduce(fleet, cx, master, hello),
     };
     if cx.observe_epoch(hello.current_epoch).is_some() {
@@ -34,6 +38,11 @@ pub fn on_hello(fleet: &mut Fleet, cx: &mut Cx, hello: &Hello) {
     if let Some(peer) = fleet.peers.get_mut(peer) {
         peer.hello_at = cx.mono();
     }
+}
+
+/// True if the sender's host is a name that was not looked up so far.
+fn may_look_up(fleet: &Fleet, cx: &Cx, hello: &Hello) -> bool {
+    cx.globals.settings.resolve_hostnames && fleet.is_stranger(&fleet.address(&hello.host, hello.port))
 }
 
 fn is_at(fleet: &Fleet, peer: PeerId, hello: &Hello) -> bool {

@@ -298,6 +298,10 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) -> Option<Instant> {
         // Spec 1 §6.1: the id is saved and the start is logged before anything else happens. The end of the save touches all links.
         return None;
     }
+    let mut masters = fleet.links[id].owners.iter().filter_map(|owner| fleet.master_of(*owner));
+    if masters.all(|master| !cx.outbox.is_settled(fleet.masters[master].begun)) {
+        return None;
+    }
     let target = fleet.target(id)?;
     let down_after = shortest_down_after(fleet, id)?;
     let mut wake = None;

@@ -17,7 +17,7 @@ use crate::stage::Stage;
 use crate::support::{Kind, wait_for};
 
 const LIMIT: Duration = Duration::from_secs(20);
-const WAIT_S: u64 = 60;
+const WAIT_S: u64 = 30;
 /// How long an echo may take.
 const ECHO_LIMIT: Duration = Duration::from_secs(2);
 /// Ends what is sent raw: its answer is recognised in whatever protocol is spoken.
@@ -59,9 +59,15 @@ impl Side {
 
     /// What is told of the start may have been told before anybody could listen.
     fn pass_start(&mut self, plan: &Plan) {
-        let monitors = plan.lines.get("s").is_some_and(|lines| lines.iter().any(|line| line.starts_with("sentinel monitor ")));
+        let monitors = plan
+            .lines
+            .get("s")
+            .is_some_and(|lines| lines.iter().any(|line| line.starts_with("sentinel monitor ")));
         let deadline = Instant::now() + ECHO_LIMIT;
-        while monitors && !self.stage.sentinel().log_text().contains(" +monitor ") && Instant::now() < deadline {
+        while monitors
+            && !self.stage.sentinel().log_text().contains(" +monitor ")
+            && Instant::now() < deadline
+        {
             std::thread::sleep(Duration::from_millis(2));
         }
         self.hear_all();
