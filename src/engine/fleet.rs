@@ -385,8 +385,15 @@ impl Fleet {
         notice
     }
 
+    /// A warning of which a master is the reason and whose text does not name it: its notification script is called all the same.
+    pub fn warning(&self, cx: &mut Cx, id: MasterId, name: &'static str, payload: String) -> Notice {
+        let notice = Notice::new(Level::Warning, name, payload);
+        self.notify(cx, &notice, Some(&self.masters[id]));
+        notice
+    }
+
     /// Queues the notification script for a warning about a master or what belongs to it.
-    pub fn notify(&self, cx: &mut Cx, notice: &Notice, master: Option<&Master>) {
+    fn notify(&self, cx: &mut Cx, notice: &Notice, master: Option<&Master>) {
         let script = master.and_then(|master| master.settings.notification_script.clone());
         if let (Level::Warning, Some(script)) = (notice.level, script) {
             let now = cx.mono();

@@ -1,5 +1,6 @@
 //! Absorbs a hello: peers, epochs, newer configurations (spec 2 §6.3). The hottest path: it changes nothing when it learns nothing.
 
+use super::action::Action;
 use super::cx::Cx;
 use super::failover::{self, NewAddress};
 use super::fleet::Fleet;
@@ -31,7 +32,8 @@ pub fn on_hello(fleet: &mut Fleet, cx: &mut Cx, hello: &Hello) {
         _ => introduce(fleet, cx, master, hello),
     };
     if cx.observe_epoch(hello.current_epoch).is_some() {
-        cx.publish(Level::Warning, "+new-epoch", hello.current_epoch.to_string());
+        let notice = fleet.warning(cx, master, "+new-epoch", hello.current_epoch.to_string());
+        cx.outbox.push(Action::Publish(notice));
     }
     let Some(peer) = peer else { return };
     learn_configuration(fleet, cx, master, peer, hello);
