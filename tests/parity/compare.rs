@@ -4,12 +4,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Scope;
+use std::time::{Duration, Instant};
 
 use crate::mask::Mask;
 use crate::play::{Case, Plan, Play, Step};
 use crate::side::Side;
 use crate::stage;
 use crate::support::Kind;
+
+/// How long two states may differ.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What came of a play.
 #[derive(Debug, Default)]
@@ -66,10 +70,13 @@ pub fn perform(play: &Play) -> Outcome {
 /// What a stage gives back for a step, or what it said when it broke off.
 type Lines = Result<Vec<String>, String>;
 
+/// A step to be done, the masks for it, and whether it is the last one once more.
+type Order<'a> = (&'a Step, &'a [Mask], bool);
+
 /// A stage with a thread of its own: both stages do a step at the same time. One thread for a whole play, as servers die with the thread
 /// that started them.
 struct Performer<'a> {
-    steps: Sender<(&'a Step, &'a [Mask])>,
+    steps: Sender<Order<'a>>,
     given: Receiver<Lines>,
 }
 
@@ -81,7 +88,7 @@ impl<'a> Performer<'a> {
         ports: &'a [(String, u16)],
         kind: Kind,
     ) -> Performer<'a> {
-        let (steps, todo) = channel::<(&Step, &[Mask])>();
+        let (steps, todo) = channel::<Order<'_>>();
         let (done, given) = channel();
         scope.spawn(move || {
             let mut side = match catch_unwind(AssertUnwindSafe(|| Side::new(plan, ports, kind))) {
@@ -90,17 +97,17 @@ impl<'a> Performer<'a> {
             };
             let mut lines = Ok(Vec::new());
             while done.send(lines).is_ok() {
-                let Ok((step, masks)) = todo.recv() else { break };
-                lines = catch_unwind(AssertUnwindSafe(|| side.step(step, masks)))
+                let Ok((step, masks, again)) = todo.recv() else { break };
+                lines = catch_unwind(AssertUnwindSafe(|| side.step(step, masks, again)))
                     .map_err(|panic| format!("{kind:?}: {}", said(&*panic)));
             }
         });
         Performer { steps, given }
     }
 
-    fn begin(&self, step: &'a Step, masks: &'a [Mask]) {
+    fn begin(&self, order: Order<'a>) {
         // A stage that is no more shows when its lines are asked for.
-        let _ = self.steps.send((step, masks));
+        let _ = self.steps.send(order);
     }
 
     fn lines(&self) -> Lines {
@@ -118,9 +125,7 @@ enum Verdict {
 fn run<'a>(case: &'a Case, reference: &Performer<'a>, ours: &Performer<'a>) -> Verdict {
     let (mut differences, mut mine) = (String::new(), Vec::new());
     for step in &case.steps {
-        reference.begin(step, &case.masks);
-        ours.begin(step, &case.masks);
-        let (expected, got) = match (reference.lines(), ours.lines()) {
+        let (expected, got) = match both(step, &case.masks, reference, ours) {
             (Ok(expected), Ok(got)) => (expected, got),
             (expected, got) => {
                 let broken = [expected.err(), got.err()].map(Option::unwrap_or_default).join("\n    ");
@@ -145,6 +150,28 @@ fn run<'a>(case: &'a Case, reference: &Performer<'a>, ours: &Performer<'a>) -> V
         Verdict::Wrong(format!("    ours must contain (`ours TEXT`): {missing:?}\n{differences}"), false)
     } else {
         Verdict::Documented
+    }
+}
+
+/// Has a step done on both stages. One that shows a state is repeated for a while as long as they differ: the two get everywhere at their own
+/// pace, and only that they get there is compared.
+fn both<'a>(
+    step: &'a Step,
+    masks: &'a [Mask],
+    reference: &Performer<'a>,
+    ours: &Performer<'a>,
+) -> (Lines, Lines) {
+    let deadline = Instant::now() + PATIENCE;
+    let mut again = false;
+    loop {
+        reference.begin((step, masks, again));
+        ours.begin((step, masks, again));
+        let (expected, got) = (reference.lines(), ours.lines());
+        if expected == got || !step.shows_state() || Instant::now() > deadline {
+            return (expected, got);
+        }
+        again = true;
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 

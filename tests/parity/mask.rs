@@ -135,7 +135,7 @@ pub struct Masker {
     /// Text and what takes its place, the longest first.
     pub own: Vec<(String, String)>,
     /// Run ids in the order in which they were met.
-    ids: HashMap<String, usize>,
+    pub ids: HashMap<String, usize>,
 }
 
 impl Masker {

@@ -87,6 +87,22 @@ pub enum Step {
     Pause(Duration),
 }
 
+impl Step {
+    /// True for a question about a state that changes by itself, and that the question does not change.
+    pub fn shows_state(&self) -> bool {
+        const QUESTIONS: [&str; 7] = [
+            "SENTINEL MASTER ",
+            "SENTINEL MASTERS",
+            "SENTINEL REPLICAS ",
+            "SENTINEL SENTINELS ",
+            "SENTINEL CKQUORUM ",
+            "SENTINEL PENDING-SCRIPTS",
+            "INFO sentinel",
+        ];
+        matches!(self, Step::Call { words, .. } if QUESTIONS.iter().any(|question| words.starts_with(question)))
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Signal {
     Start,

@@ -31,6 +31,8 @@ pub struct Side {
     events: Arc<Mutex<Vec<String>>>,
     events_read: usize,
     log_read: usize,
+    /// The run ids that were met before the last step.
+    ids_before: HashMap<String, usize>,
     /// The connection on which events come, to ask whether all have come, and how often that was answered.
     listener: Option<TcpStream>,
     echoes: Arc<AtomicUsize>,
@@ -47,6 +49,7 @@ impl Side {
             events: Arc::default(),
             events_read: 0,
             log_read: 0,
+            ids_before: HashMap::new(),
             listener: None,
             echoes: Arc::default(),
         };
@@ -74,8 +77,13 @@ impl Side {
         self.events.lock().expect("no reader panics").retain(|event| !event.starts_with("+monitor "));
     }
 
-    /// Does one step, and gives what is to be compared.
-    pub fn step(&mut self, step: &Step, masks: &[Mask]) -> Vec<String> {
+    /// Does one step, and gives what is to be compared. `again` forgets what was seen by the last one, which was the same.
+    pub fn step(&mut self, step: &Step, masks: &[Mask], again: bool) -> Vec<String> {
+        if again {
+            self.masker.ids.clone_from(&self.ids_before);
+        } else {
+            self.ids_before.clone_from(&self.masker.ids);
+        }
         let mut lines = match step {
             Step::Call { connection, words } => self.call(connection, words),
             Step::Raw(text) => self.raw(text),
