@@ -16,12 +16,16 @@ const ARROWS: [(&str, &[&str]); 8] = [
 ];
 
 /// Dependency → the files and folders that may name it.
-const DOORS: [(&str, &[&str]); 6] = [
+const DOORS: [(&str, &[&str]); 10] = [
     ("tokio::", &["src/daemon/"]),
     ("redis_protocol::", &["src/wire/frame.rs"]),
     ("clap::", &["src/cli.rs"]),
     ("rand::", &["src/engine/cx.rs", "src/daemon/"]),
     ("tracing_subscriber::", &["src/daemon/logging"]),
+    ("rustls::", &["src/daemon/tls"]),
+    ("webpki::", &["src/daemon/tls"]),
+    ("x509_cert::", &["src/daemon/tls"]),
+    ("pkcs8::", &["src/daemon/tls"]),
     ("nix::", &["src/daemon/"]),
 ];
 
@@ -192,4 +196,42 @@ fn every_departure_is_listed_for_operators() {
         .map(|(name, _)| format!("{name} departs from the reference, docs/COMPATIBILITY.md does not say so"))
         .collect();
     report(&missing);
+}
+
+/// Which test holds up which rule: the rows of the table by section, and what each names.
+#[test]
+fn every_test_that_the_documents_name_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("docs/COMPATIBILITY.md")).expect("the table by section");
+    let rows = text.lines().filter(|line| line.starts_with("| §"));
+    let mut problems = Vec::new();
+    for row in rows {
+        let columns: Vec<&str> = row.trim_matches('|').split(" | ").collect();
+        let [section, _, shown, why_not] = columns[..] else {
+            problems.push(format!("four columns are wanted: {row}"));
+            continue;
+        };
+        let named: Vec<&str> = shown.split('`').skip(1).step_by(2).collect();
+        problems.extend(
+            named
+                .iter()
+                .filter(|name| !names_a_test(root, name))
+                .map(|name| format!("{section}: no test {name}")),
+        );
+        if named.is_empty() && why_not.trim().is_empty() {
+            problems.push(format!("{section}: neither a test nor a reason"));
+        }
+    }
+    report(&problems);
+}
+
+/// `failover.rs`, `engine/votes.rs::a_vote`, `src/wire/scan.rs::name` or `acl.play`.
+fn names_a_test(root: &Path, name: &str) -> bool {
+    if name.ends_with(".play") {
+        return root.join("tests/parity/cases").join(name).is_file();
+    }
+    let (file, function) = name.split_once("::").unwrap_or((name, ""));
+    let path = if file.starts_with("src/") { root.join(file) } else { root.join("tests").join(file) };
+    let text = fs::read_to_string(path).unwrap_or_default();
+    !text.is_empty() && (function.is_empty() || text.contains(&format!("fn {function}(")))
 }

@@ -51,6 +51,7 @@ need_redis() {
     fi
     command -v setpriv >/dev/null || missing+=(util-linux)
     command -v cc >/dev/null || missing+=(gcc libc6-dev)
+    command -v openssl >/dev/null || missing+=(openssl)
     if [ "${#missing[@]}" -gt 0 ]; then
         install_packages "${missing[@]}"
     fi
@@ -60,5 +61,27 @@ need_redis() {
     if ! command -v cargo >/dev/null; then
         echo "A Rust toolchain is needed: cargo is not in PATH" >&2
         return 1
+    fi
+}
+
+# Makes sure of what only tests use: the languages and tools of real clients, of monitoring, and of Debian's services.
+# What is there already is taken as it is, wherever it comes from.
+need_test_tools() {
+    local missing=()
+    python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+    if ! node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 18 ? 0 : 1)' 2>/dev/null; then
+        missing+=(nodejs npm)
+    elif ! command -v npm >/dev/null; then
+        missing+=(npm)
+    fi
+    command -v prometheus-redis-exporter >/dev/null || missing+=(prometheus-redis-exporter)
+    command -v systemd-analyze >/dev/null || missing+=(systemd)
+    command -v logrotate >/dev/null || missing+=(logrotate)
+    command -v ip >/dev/null || missing+=(iproute2)
+    command -v ps >/dev/null || missing+=(procps)
+    command -v script >/dev/null || missing+=(bsdutils)
+    [ -e /lib/lsb/init-functions ] || missing+=(lsb-base)
+    if [ "${#missing[@]}" -gt 0 ]; then
+        install_packages "${missing[@]}"
     fi
 }

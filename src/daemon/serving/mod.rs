@@ -14,6 +14,7 @@ mod connection;
 mod execute;
 mod facts;
 mod handle;
+mod handshake;
 mod hub;
 mod listen;
 mod login;
@@ -21,7 +22,6 @@ mod pause;
 mod registry;
 mod shared;
 mod stats;
-mod stream;
 mod subscribe;
 
 use std::sync::Arc;

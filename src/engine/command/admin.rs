@@ -72,10 +72,7 @@ pub fn monitor(fleet: &mut Fleet, cx: &mut Cx, pending: &mut Pending, mut words:
     }
     match parse_ip(&words.host) {
         Some(ip) => {
-            if words.host.parse() != Ok(ip) {
-                // A shorthand such as 127.1 is no name: it is known by what it stands for.
-                words.host = ip.to_string();
-            }
+            words.host = ip.to_string();
             add(fleet, cx, words, ip);
         }
         None if cx.globals.settings.resolve_hostnames => {
@@ -127,6 +124,8 @@ fn learn_ip(fleet: &mut Fleet, cx: &mut Cx, host: &str, ip: IpAddr) {
             continue;
         };
         instance.address.ip = Some(ip);
+        // The file shows the address of a name (spec 1 §3.3).
+        fleet.master_of(entity).into_iter().for_each(|master| cx.ledger.note_master(master));
         if let Entity::Master(id) = entity {
             fleet.publish_address(id, cx);
         }

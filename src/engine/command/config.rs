@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{answer, answer_when_saved, refuse};
+use crate::engine::Action;
 use crate::engine::cx::Cx;
 use crate::engine::fleet::Fleet;
 use crate::engine::globals::Tunables;
@@ -77,12 +78,12 @@ pub fn set(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, pairs: Vec<(String, Ve
         links.into_iter().for_each(|link| fleet.reset_link(link, cx));
     }
     let masters: Vec<_> = fleet.masters.iter().map(|(id, _)| id).collect();
-    for master in masters {
-        fleet.publish_address(master, cx);
-        // The file shows addresses as they are announced.
-        cx.ledger.record_master(master);
-    }
-    let revision = cx.ledger.record_globals();
+    masters.into_iter().for_each(|master| fleet.publish_address(master, cx));
+    // Differs: nothing of this is about TLS, but it lets an administrator who can't send signals have new certificates used.
+    cx.outbox.push(Action::RereadCertificates);
+    cx.ledger.record_globals();
+    // How hosts are shown may have changed everywhere.
+    let revision = cx.ledger.record_flush();
     answer_when_saved(cx, id, revision);
 }
 
