@@ -21,8 +21,8 @@ pub enum Mask {
     Process,
     /// Statistics that count what the two did in different pace.
     Counters,
-    /// The one line of INFO that only ours has: a row of docs/COMPATIBILITY.md.
-    TotalTilt,
+    /// Hides nothing, and shows what is hidden otherwise: the one line of INFO that only ours has (a row of docs/COMPATIBILITY.md).
+    Additions,
     /// Hexadecimal digits, one by one: their number stays.
     Digits,
     /// Process ids.
@@ -62,7 +62,7 @@ fn one(name: &str) -> Result<Mask, String> {
         "client-memory" => Mask::ClientMemory,
         "process" => Mask::Process,
         "counters" => Mask::Counters,
-        "total-tilt" => Mask::TotalTilt,
+        "additions" => Mask::Additions,
         "digits" => Mask::Digits,
         "pids" => Mask::Pids,
         "peer-ports" => Mask::PeerPorts,
@@ -155,7 +155,7 @@ pub struct Masker {
 impl Masker {
     /// Hides in `lines` what the rules name.
     pub fn hide(&mut self, lines: &mut Vec<String>, masks: &[Mask]) {
-        if masks.contains(&Mask::TotalTilt) {
+        if !masks.contains(&Mask::Additions) {
             lines.retain(|line| !line.contains("| sentinel_total_tilt:"));
         }
         for line in lines.iter_mut() {
