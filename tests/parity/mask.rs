@@ -103,7 +103,7 @@ struct Pattern {
 }
 
 static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
-    let rows: [(Mask, &str, &'static str); 20] = [
+    let rows: [(Mask, &str, &'static str); 21] = [
         (Mask::Clients, r"\b(id|fd|age|idle)=\d+", "$1=N"),
         (Mask::Clients, r"\b(l?addr)=([0-9.]+):\d+", "$1=$2:N"),
         (Mask::ClientMemory, r"\b(qbuf|qbuf-free|argv-mem|multi-mem|rbs|rbp|omem|tot-mem)=\d+", "$1=N"),
@@ -128,6 +128,7 @@ static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
         (Mask::PeerPorts, r"\b(fd|id)[= ]\d+", "$1=N"),
         (Mask::Milliseconds, r"\b\d+ ?(ms|milliseconds)\b", "N$1"),
         (Mask::Milliseconds, r"#time \d+", "#time N"),
+        (Mask::Milliseconds, r"(start a failover before ).*", "${1}N"),
         (Mask::Milliseconds, r"last-ping-sent \d+", "last-ping-sent N"),
         (Mask::Program, r"\S*(redis-sentinel|sentineld)\b", "PROGRAM"),
         (Mask::Program, r"'(redis-sentinel|sentineld)'", "PROGRAM"),
