@@ -5,8 +5,6 @@
 //!
 //! Compat: a new file that a crash left beside the old one stays there. By its name it might as well be an operator's copy, such as
 //! `sentinel.conf.backup`.
-//!
-//! Differs: a folder can't be read; to the reference it is an empty file.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
