@@ -18,7 +18,8 @@ fn line(rules: &str) -> String {
 
 fn refusal(rules: &str) -> String {
     let rules: Vec<&[u8]> = rules.split(' ').map(str::as_bytes).collect();
-    Acl::new(false).set_user(b"u", &rules).expect_err("must be refused").to_string()
+    let error = Acl::new(false).set_user(b"u", &rules).expect_err("must be refused");
+    String::from_utf8(error.text()).expect("text")
 }
 
 fn check(rules: &str, words: &str) -> Result<(), Denied> {
@@ -100,7 +101,8 @@ fn bad_rules_are_refused_with_the_reference_s_words() {
     );
     let syntax = |rule: &str| {
         let error = Acl::new(false).set_user(b"u", &[rule.as_bytes()]).expect_err("can't be saved");
-        assert_eq!(error.to_string(), format!("Error in ACL SETUSER modifier '{rule}': Syntax error"));
+        let text = format!("Error in ACL SETUSER modifier '{rule}': Syntax error");
+        assert_eq!(error.text(), text.as_bytes());
     };
     syntax("+shutdown|a b");
     syntax("(+ping &x))");

@@ -1,7 +1,7 @@
 //! The queue of scripts: what is run, at most how many, how often again (spec 2 §10).
 
 use sentineld::engine::{Input, ScriptExit};
-use sentineld::model::ScriptId;
+use sentineld::model::{Epoch, ScriptId};
 use sentineld::wire::{Answer, SentinelCommand};
 
 use crate::lab::{Lab, MASTER, lab_with};
@@ -51,9 +51,24 @@ fn warnings_are_told_to_the_script_and_lesser_events_are_not() {
     event(&mut lab);
     let argv = ["/notify", "+set", "master mymaster 127.0.0.1 6000 quorum 1"];
     assert_eq!(lab.scripts[0].1, argv);
-    assert_eq!(queue(&mut lab), [(true, 1)]);
+    assert_eq!(queue(&mut lab).len(), 1);
     lab.hello(1, 0, 6000, 0);
     assert_eq!(lab.scripts.len(), 1, "+sentinel is no warning");
+}
+
+#[test]
+fn an_epoch_and_a_vote_are_told_for_the_sake_of_their_master() {
+    let mut lab = quiet();
+    lab.hello(1, 3, 6000, 0);
+    lab.ask(SentinelCommand::IsMasterDown {
+        host: "127.0.0.1".into(),
+        port: 6000,
+        epoch: Epoch(4),
+        candidate: Some("somebody".into()),
+        asker: None,
+    });
+    let told: Vec<&[String]> = lab.scripts.iter().map(|(_, argv)| &argv[1..]).collect();
+    assert_eq!(told, [["+new-epoch", "3"], ["+new-epoch", "4"], ["+vote-for-leader", "somebody 4"]]);
 }
 
 #[test]
@@ -116,6 +131,20 @@ fn a_script_that_can_not_be_started_is_tried_again_soon_and_for_ever() {
         lab.run(101);
     }
     assert_eq!(lab.count("-script-error /notify 99 0"), 30);
+}
+
+#[test]
+fn what_runs_has_a_process() {
+    let mut lab = quiet();
+    event(&mut lab);
+    let id = lab.scripts[0].0;
+    let running = |lab: &mut Lab| match lab.command(sentineld::wire::Command::Info, &[]) {
+        Some(Answer::Info(view)) => (view.running_scripts, view.scripts_queue_length),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((queue(&mut lab), running(&mut lab)), (vec![(false, 0)], (0, 1)), "being started");
+    lab.feed(Input::ScriptStarted(id, Some(77)));
+    assert_eq!((queue(&mut lab), running(&mut lab)), (vec![(true, 1)], (1, 1)));
 }
 
 #[test]

@@ -55,12 +55,28 @@ pub enum Step {
     Read { connection: String, count: usize },
     /// Compares whether a connection has been closed.
     Closed(String),
+    /// Sends bytes on a connection and awaits nothing.
+    Send { connection: String, text: String },
+    /// Sends no more on a connection and compares everything that still comes, until it closes.
+    Rest(String),
+    /// Writes a file of the stage anew.
+    Write { file: String, text: String },
+    /// Opens a connection from an address of its own.
+    Open { connection: String, from: String },
     /// Drops a connection.
     Drop(String),
     /// Sends a command to a server on each stage and compares nothing.
     Do { node: String, words: String },
     /// A signal, or the end or start of a server.
     Process { what: Signal, node: String },
+    /// Starts a server without waiting for it to answer.
+    Spawn(String),
+    /// Has a shell run a command in the stage's folder, and compares what it says and how it ends.
+    Shell(String),
+    /// Waits until what a shell says contains a text, or no longer does.
+    UntilShell { command: String, text: String, present: bool },
+    /// Waits until a line of the log since the last comparison contains a text.
+    Logged(String),
     /// Waits until the rendering of a reply contains a text, or no longer does.
     Until { words: String, text: String, present: bool },
     /// Waits for an event since the last comparison of events.
@@ -77,6 +93,22 @@ pub enum Step {
     Forget,
     /// Nothing but time, for what must not happen: it is the same on both stages.
     Pause(Duration),
+}
+
+impl Step {
+    /// True for a question about a state that changes by itself, and that the question does not change.
+    pub fn shows_state(&self) -> bool {
+        const QUESTIONS: [&str; 7] = [
+            "SENTINEL MASTER ",
+            "SENTINEL MASTERS",
+            "SENTINEL REPLICAS ",
+            "SENTINEL SENTINELS ",
+            "SENTINEL CKQUORUM ",
+            "SENTINEL PENDING-SCRIPTS",
+            "INFO sentinel",
+        ];
+        matches!(self, Step::Call { words, .. } if QUESTIONS.iter().any(|question| words.starts_with(question)))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -136,7 +168,7 @@ impl Reader {
             "mask" => self.masks = mask::named(rest)?,
             "differs" => self.differs = Some(rest.to_owned()),
             "ours" => self.ours.push(rest.to_owned()),
-            _ if trimmed.contains('>') && step(trimmed).is_ok() => {
+            _ if word.ends_with('>') && step(trimmed).is_ok() => {
                 self.open(number, trimmed.to_owned());
                 let step = step(trimmed)?;
                 self.play.cases.last_mut().expect("just opened").steps.push(step);
@@ -194,6 +226,19 @@ fn step(line: &str) -> Result<Step, String> {
         "raw" => Step::Raw(rest.to_owned()),
         "closed" => Step::Closed(rest.to_owned()),
         "drop" => Step::Drop(rest.to_owned()),
+        "rest" => Step::Rest(rest.to_owned()),
+        "send" => {
+            let (connection, text) = split(rest);
+            Step::Send { connection: connection.to_owned(), text: text.to_owned() }
+        }
+        "write" => {
+            let (file, text) = split(rest);
+            Step::Write { file: file.to_owned(), text: text.to_owned() }
+        }
+        "open" => {
+            let (connection, from) = split(rest);
+            Step::Open { connection: connection.to_owned(), from: from.to_owned() }
+        }
         "do" => {
             let (node, words) = split(rest);
             Step::Do { node: node.to_owned(), words: words.to_owned() }
@@ -204,7 +249,17 @@ fn step(line: &str) -> Result<Step, String> {
         "int" => process(Signal::Int),
         "stop" => process(Signal::Stop),
         "cont" => process(Signal::Cont),
-        "until" => until(rest)?,
+        "spawn" => Step::Spawn(rest.to_owned()),
+        "sh" => Step::Shell(rest.to_owned()),
+        "until" => {
+            let (words, text, present) = until(rest)?;
+            Step::Until { words, text, present }
+        }
+        "until-sh" => {
+            let (command, text, present) = until(rest)?;
+            Step::UntilShell { command, text, present }
+        }
+        "logged" => Step::Logged(rest.to_owned()),
         "event" => {
             let (channel, text) = split(rest);
             Step::Event { channel: channel.to_owned(), text: text.to_owned() }
@@ -219,10 +274,10 @@ fn step(line: &str) -> Result<Step, String> {
     })
 }
 
-fn until(rest: &str) -> Result<Step, String> {
+fn until(rest: &str) -> Result<(String, String, bool), String> {
     for (arrow, present) in [(" => ", true), (" =/> ", false)] {
         if let Some((words, text)) = rest.split_once(arrow) {
-            return Ok(Step::Until { words: words.to_owned(), text: text.to_owned(), present });
+            return Ok((words.to_owned(), text.to_owned(), present));
         }
     }
     Err("until takes a command, then ` => ` or ` =/> `, then a text".to_owned())

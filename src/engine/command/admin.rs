@@ -6,12 +6,15 @@ use super::{answer, answer_when_saved, find, refuse};
 use crate::conf::{MasterSettings, parse_ip};
 use crate::engine::action::Action;
 use crate::engine::cx::Cx;
-use crate::engine::failover;
 use crate::engine::fleet::Fleet;
 use crate::engine::globals::Simulate;
+use crate::engine::names::News;
 use crate::engine::notice::Level;
 use crate::engine::tag::Entity;
+use crate::engine::{failover, gossip, report};
 use crate::model::{CommandId, MasterId, MasterName};
+use crate::text::lossless;
+use crate::text::words::has_control;
 use crate::wire::glob::glob_matches;
 use crate::wire::{Answer, ErrorReply};
 
@@ -55,7 +58,8 @@ pub fn failover(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, name: &str) {
 
 /// `SENTINEL RESET pattern` (spec 3 §3.4.12). Not saved by itself.
 pub fn reset(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, pattern: &str) {
-    let matches = |name: &MasterName| glob_matches(pattern.as_bytes(), name.as_str().as_bytes(), false);
+    let pattern = lossless::bytes_of(pattern);
+    let matches = |name: &MasterName| glob_matches(&pattern, &lossless::bytes_of(name.as_str()), false);
     let masters: Vec<MasterId> =
         fleet.masters_by_name().filter(|master| matches(&master.name)).map(|master| master.id).collect();
     for master in &masters {
@@ -69,19 +73,20 @@ pub fn monitor(fleet: &mut Fleet, cx: &mut Cx, pending: &mut Pending, mut words:
     if words.quorum < 1 {
         return refuse(cx, words.id, ErrorReply::QuorumTooSmall);
     }
+    // Differs: the reference takes them, and then events and INFO lines of this master break in two.
+    if has_control(words.name.as_bytes()) {
+        return refuse(cx, words.id, ErrorReply::InvalidName);
+    }
     match parse_ip(&words.host) {
         Some(ip) => {
             words.host = ip.to_string();
             add(fleet, cx, words, ip);
         }
-        None if cx.globals.settings.resolve_hostnames => {
+        None if cx.globals.settings.resolve_hostnames && !has_control(words.host.as_bytes()) => {
             cx.outbox.push(Action::Resolve(words.host.clone()));
             pending.monitors.push(words);
         }
-        None => {
-            cx.log_unresolved(&words.host);
-            refuse(cx, words.id, ErrorReply::InvalidHost);
-        }
+        None => refuse(cx, words.id, ErrorReply::InvalidHost),
     }
 }
 
@@ -90,12 +95,33 @@ pub fn on_resolved(fleet: &mut Fleet, cx: &mut Cx, pending: &mut Pending, host: 
     let (due, waiting): (Vec<_>, _) =
         std::mem::take(&mut pending.monitors).into_iter().partition(|words| words.host == host);
     pending.monitors = waiting;
-    let Some(ip) = ip else {
-        cx.log_unresolved(host);
-        due.into_iter().for_each(|words: Monitor| refuse(cx, words.id, ErrorReply::InvalidHost));
-        return;
-    };
-    due.into_iter().for_each(|words| add(fleet, cx, words, ip));
+    let news = fleet.names.learn(host, ip);
+    match ip {
+        Some(ip) => {
+            due.into_iter().for_each(|words| add(fleet, cx, words, ip));
+            learn_ip(fleet, cx, host, ip);
+        }
+        None => {
+            // Who asked is told, and that is enough.
+            if due.is_empty() {
+                cx.log_unresolved(host);
+            }
+            due.into_iter().for_each(|words: Monitor| refuse(cx, words.id, ErrorReply::InvalidHost));
+        }
+    }
+    for news in news {
+        match news {
+            News::Replica(master, port) if fleet.masters.get(master).is_some() => {
+                let address = fleet.address(host, port);
+                report::introduce_replica(fleet, cx, master, address);
+            }
+            News::Replica(..) => {}
+            News::Hello(hello) => gossip::on_hello(fleet, cx, &hello),
+        }
+    }
+}
+
+fn learn_ip(fleet: &mut Fleet, cx: &mut Cx, host: &str, ip: IpAddr) {
     let masters = fleet.masters.iter().map(|(id, _)| Entity::Master(id));
     let replicas = fleet.replicas.iter().map(|(id, _)| Entity::Replica(id));
     let peers = fleet.peers.iter().map(|(id, _)| Entity::Peer(id));
@@ -130,6 +156,8 @@ fn add(fleet: &mut Fleet, cx: &mut Cx, words: Monitor, ip: IpAddr) {
     fleet.masters[master].instance.address.ip = Some(ip);
     fleet.publish_address(master, cx);
     let revision = cx.ledger.record_master(master);
+    fleet.masters[master].begun = revision;
+    cx.await_save(master);
     answer_when_saved(cx, words.id, revision);
     let event = (Level::Warning, "+monitor");
     fleet.announce_behind(cx, revision, event, Entity::Master(master), &format!(" quorum {quorum}"));
@@ -154,11 +182,11 @@ pub fn simulate_failure(cx: &mut Cx, id: CommandId, words: &[String]) {
         match word.to_ascii_lowercase().as_str() {
             "crash-after-election" => {
                 cx.globals.simulate.after_election = true;
-                log_simulation(cx, "being elected as failover leader");
+                log_simulation(cx, "being successfully elected as failover leader");
             }
             "crash-after-promotion" => {
                 cx.globals.simulate.after_promotion = true;
-                log_simulation(cx, "promoting a replica to master");
+                log_simulation(cx, "promoting the selected replica to master");
             }
             "help" => return answer(cx, id, Answer::SimulateFailureHelp),
             _ => return refuse(cx, id, ErrorReply::UnknownSimulation),

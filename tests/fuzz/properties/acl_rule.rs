@@ -20,7 +20,7 @@ pub fn check(input: &[u8]) {
     match acl.set_user(name, &rules) {
         Ok(()) => check_user(&acl, name, default_channels),
         Err(error) => {
-            assert!(!error.to_string().is_empty());
+            assert!(!error.text().is_empty());
             assert_eq!(acl.lines(), before, "all rules or none");
         }
     }
@@ -50,7 +50,7 @@ fn check_user(acl: &Acl, name: &[u8], default_channels: bool) {
     let shown = String::from_utf8_lossy(&text);
     // As another ACL SETUSER, and a second time on top of it.
     let mut again = Acl::new(default_channels);
-    again.set_user(b"fresh", &words).unwrap_or_else(|error| panic!("{error}: {shown}"));
+    again.set_user(b"fresh", &words).unwrap_or_else(|error| panic!("{error:?}: {shown}"));
     assert_same(again.user(b"fresh").expect("was set"), user);
     // As the ACL file.
     let saved = file::render(acl);

@@ -131,10 +131,8 @@ impl Stand {
                 self.inbox.push(Input::Persisted(revision, Ok(())));
             }
             Action::Answer(_, answer) => self.answers.push(answer),
-            // What servers and peers say never breaks a line of the log. An operator's own words may, as in the reference.
-            Action::Publish(notice) => {
-                assert!(self.asked > 0 || !notice.payload.contains(['\r', '\n']), "{notice:?}");
-            }
+            // A line of the log or of INFO must stay one.
+            Action::Publish(notice) => assert!(!notice.payload.contains(['\r', '\n']), "{notice:?}"),
             _ => {}
         }
     }
