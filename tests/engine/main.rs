@@ -3,6 +3,7 @@
 mod asking;
 mod commands;
 mod failover;
+mod fields;
 mod gossip;
 mod health;
 mod info;
