@@ -7,7 +7,7 @@ use sentineld::wire::view::{InstanceView, MasterView, PeerView, ReplicaView};
 use sentineld::wire::{Answer, PingReply, Role, SentinelCommand as C};
 
 use crate::lab::{Lab, MASTER, lab, lab_with};
-use crate::stub::{master_info, replica_info};
+use crate::stub::{Vote, master_info, replica_info};
 
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -204,4 +204,37 @@ fn a_reset_starts_clocks_again_and_keeps_what_info_said() {
     assert_eq!(pings(&view.instance)[1..], [ms(0), ms(0)]);
     lab.run(900);
     assert_eq!(pings(&master(&mut lab).instance), [ms(900); 3], "as if it had just been created");
+}
+
+fn state(lab: &mut Lab) -> (Option<&'static str>, bool) {
+    let view = master(lab);
+    (view.failover_state, view.instance.flags.contains(&"failover_in_progress"))
+}
+
+#[test]
+fn states_of_a_failover_have_the_names_of_the_reference() {
+    let mut lab = lab(2, 2);
+    lab.run(3_000);
+    assert_eq!(state(&mut lab), (None, false));
+    for port in [5001, 5002] {
+        lab.stub(port).down = true;
+        lab.stub(port).vote = Vote::Refuses;
+    }
+    lab.stub(6001).obeys = false;
+    lab.stub(6002).mute = true;
+    lab.mark();
+    lab.kill(6000);
+    lab.until("+try-failover", 3_000);
+    assert_eq!(state(&mut lab), (Some("wait_start"), true));
+    lab.stub(5001).vote = Vote::Grants;
+    lab.until("+failover-state-select-slave", 3_000);
+    assert_eq!(state(&mut lab), (Some("select_slave"), true));
+    lab.until("+failover-state-wait-promotion", 3_000);
+    assert_eq!(state(&mut lab), (Some("wait_promotion"), true));
+    lab.stub(6001).info = Some(master_info(6001, &[6002]));
+    lab.until("+failover-state-reconf-slaves", 3_000);
+    assert_eq!(state(&mut lab), (Some("reconf_slaves"), true));
+    lab.stub(6002).mute = false;
+    lab.until("+switch-master", 20_000);
+    assert_eq!(state(&mut lab), (None, false));
 }

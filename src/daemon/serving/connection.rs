@@ -347,10 +347,11 @@ impl Connection {
         [soft, stall, flush, self.idle_at()].into_iter().flatten().min()
     }
 
-    /// When the client counts as idle; subscribers and clients that are made to wait never do (spec 3 §3.3.5).
+    /// When the client counts as idle; subscribers and clients that are made to wait, or that wait for an answer, never do (spec 3 §3.3.5).
     fn idle_at(&self) -> Option<Instant> {
         let timeout = self.shared.settings.timeout;
-        let exempt = timeout.is_zero() || self.session.subscriptions.count() > 0 || self.stalled.is_some();
+        let waits = self.stalled.is_some() || !self.slots.is_empty();
+        let exempt = timeout.is_zero() || self.session.subscriptions.count() > 0 || waits;
         if exempt { None } else { self.last_active.checked_add(timeout) }
     }
 
