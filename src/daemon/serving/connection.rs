@@ -24,7 +24,7 @@ use crate::wire::{ProtocolError, RequestDecoder};
 
 /// Commands of one client that may be with the engine at a time.
 const MAX_UNANSWERED: usize = 1024;
-/// Unwritten bytes above which nothing more is carried out.
+/// Unwritten bytes above which nothing more is carried out. Differs: the reference goes on, and keeps replies without limit.
 const MAX_BACKLOG: usize = 1024 * 1024;
 /// Commands carried out before other clients have their turn.
 const COMMANDS_AT_A_TIME: usize = 128;
