@@ -1,11 +1,11 @@
-//! What clients of the serving side can count on that has no fixed bytes: the shape of help, numbers of clients, letters in CLIENT LIST,
-//! and who is never sent away. Help is compared with redis-sentinel's.
+//! What clients of the serving side can count on that has no fixed bytes: the shape of help, numbers of clients, ages, letters in CLIENT
+//! LIST, made-up passwords, and who is never sent away. What redis-sentinel has, too, is asked of both.
 
 mod serving_support;
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serving_support::{Client, Fixture, Reference, wait_for};
 
@@ -83,4 +83,72 @@ fn whom_a_pause_holds_back_is_not_idle() {
     }
     fixture.client().ask("CLIENT UNPAUSE", "+OK\r\n");
     held.expect(":1\r\n");
+}
+
+/// A field of the line about a client, as a number.
+fn seconds(asker: &mut Client, id: u64, field: &str) -> u64 {
+    asker.send(&format!("CLIENT LIST ID {id}\r\n"));
+    let line = asker.expect_text();
+    let value = line.split(' ').find_map(|word| word.strip_prefix(field)?.strip_prefix('='));
+    value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("{field} in {line:?}"))
+}
+
+#[test]
+fn ages_are_seconds_since_the_beginning_and_since_the_last_word() {
+    let (ours, reference) = (Fixture::new(), Reference::start());
+    for port in [ours.port, reference.port] {
+        let (mut asker, mut client) = (Client::connect(port), Client::connect(port));
+        let began = Instant::now();
+        let id = id(&mut client);
+        assert!(seconds(&mut asker, id, "age").max(seconds(&mut asker, id, "idle")) <= 1);
+        wait_for("two idle seconds", || seconds(&mut asker, id, "idle") >= 2);
+        client.ask("PING", "+PONG\r\n");
+        let (age, idle) = (seconds(&mut asker, id, "age"), seconds(&mut asker, id, "idle"));
+        assert!(idle <= 1 && age >= 2 && age <= began.elapsed().as_secs() + 1, "{age} {idle}");
+    }
+}
+
+#[test]
+fn refusals_in_the_log_grow_old() {
+    let (ours, reference) = (Fixture::new(), Reference::start());
+    for port in [ours.port, reference.port] {
+        let mut client = Client::connect(port);
+        let before = Instant::now();
+        client.send("AUTH nobody x\r\n");
+        client.expect_line("-WRONGPASS");
+        let after = Instant::now();
+        let mut age = || -> f64 {
+            client.send("ACL LOG 1\r\n");
+            while client.expect_line("") != "age-seconds\r\n" {}
+            client.expect_line("$");
+            let age = client.expect_line("");
+            client.expect_line("$11");
+            client.expect_line("client-info");
+            client.expect_text();
+            age.trim_end().parse().unwrap_or_else(|_| panic!("seconds, not {age:?}"))
+        };
+        wait_for("an old refusal", || age() >= 0.5);
+        let least = after.elapsed().as_secs_f64();
+        let shown = age();
+        // The clock of the reference goes in milliseconds.
+        assert!(shown >= least - 0.01 && shown <= before.elapsed().as_secs_f64() + 0.01, "{shown} {least}");
+    }
+}
+
+#[test]
+fn made_up_passwords_are_never_the_same() {
+    let fixture = Fixture::new();
+    let mut client = fixture.client();
+    let mut seen: Vec<String> = (0..20)
+        .map(|_| {
+            client.send("ACL GENPASS\r\n");
+            client.expect_text()
+        })
+        .collect();
+    assert!(
+        seen.iter().all(|text| text.len() == 64 && text.bytes().all(|b| b"0123456789abcdef".contains(&b)))
+    );
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 20);
 }
