@@ -70,7 +70,7 @@ fn the_id_outlives_the_process_and_the_run_id_does_not() {
         assert!(text.len() == 40 && text.bytes().all(|b| b"0123456789abcdef".contains(&b)), "{text}");
     }
     assert_ne!(id, run_id);
-    assert!(sentinel.conf_text().contains(&format!("sentinel myid {id}\n")));
+    wait_for("the id in the file", 10, || sentinel.conf_text().contains(&format!("sentinel myid {id}\n")));
     sentinel.kill9();
     sentinel.start();
     let [same, new] = both(&sentinel);
