@@ -16,12 +16,16 @@ const ARROWS: [(&str, &[&str]); 8] = [
 ];
 
 /// Dependency → the files and folders that may name it.
-const DOORS: [(&str, &[&str]); 6] = [
+const DOORS: [(&str, &[&str]); 10] = [
     ("tokio::", &["src/daemon/"]),
     ("redis_protocol::", &["src/wire/frame.rs"]),
     ("clap::", &["src/cli.rs"]),
     ("rand::", &["src/engine/cx.rs", "src/daemon/"]),
     ("tracing_subscriber::", &["src/daemon/logging"]),
+    ("rustls::", &["src/daemon/tls"]),
+    ("webpki::", &["src/daemon/tls"]),
+    ("x509_cert::", &["src/daemon/tls"]),
+    ("pkcs8::", &["src/daemon/tls"]),
     ("nix::", &["src/daemon/"]),
 ];
 

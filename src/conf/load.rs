@@ -72,10 +72,10 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// The error for a generic directive whose value turns out to be of no use, naming the line that set it; `None` if no
-    /// line did. `expected` ends the sentence "expected …".
-    pub fn error_at(&self, directive: &str, message: impl Into<String>, expected: &str) -> Option<ConfError> {
-        Some(self.set_at.get(directive)?.fault(message.into(), expected))
+    /// The line that set a generic directive last, for what is found wrong with its value only after loading; `None` if no line
+    /// did.
+    pub fn place_of(&self, directive: &str) -> Option<&Place> {
+        self.set_at.get(directive).map(|position| &position.place)
     }
 }
 

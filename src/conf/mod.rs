@@ -20,6 +20,7 @@ mod rewrite;
 mod sentinel;
 mod server;
 pub mod settings;
+pub mod tls;
 
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ pub use place::{Origin, Place};
 pub use renames::COMMANDS;
 pub use rewrite::rewrite;
 pub use settings::{KnownPeer, MasterSettings, SentinelSettings, ServerSettings, Settings};
+pub use tls::TlsSettings;
 
 /// The version of the reference whose messages and file format these are.
 pub const REDIS_VERSION: &str = "7.0.15";

@@ -9,6 +9,7 @@ use super::directive::{self, Lines};
 use super::number;
 use super::origins::Origins;
 use super::settings::{BufferLimit, LogLevel, ServerSettings, Supervised};
+use super::tls::{AuthClients, KeyPair, TlsSettings};
 use crate::text::number::parse_integer;
 use crate::text::words;
 
@@ -45,6 +46,11 @@ impl Values<'_> {
         self.bytes(name).map(|bytes| String::from_utf8(bytes).expect("checked to be UTF-8 when read"))
     }
 
+    /// A text that is only shown: bytes that are no UTF-8 need not be.
+    fn shown(&self, name: &str) -> String {
+        self.bytes(name).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
     fn buffer_limit(&self, class: usize) -> BufferLimit {
         let line = &self.0["client-output-buffer-limit"][class];
         let mut words =
@@ -60,6 +66,39 @@ impl Values<'_> {
         };
         let first = self.word("oom-score-adj-values").split(' ').next().expect("three numbers");
         Some((relative, first.parse().expect("a small number")))
+    }
+
+    fn tls(&self) -> TlsSettings {
+        TlsSettings {
+            port: self.int("tls-port"),
+            replication: self.yes("tls-replication"),
+            cluster: self.yes("tls-cluster"),
+            own: KeyPair {
+                cert_file: self.text("tls-cert-file"),
+                key_file: self.text("tls-key-file"),
+                key_pass: self.bytes("tls-key-file-pass"),
+            },
+            client: KeyPair {
+                cert_file: self.text("tls-client-cert-file"),
+                key_file: self.text("tls-client-key-file"),
+                key_pass: self.bytes("tls-client-key-file-pass"),
+            },
+            ca_file: self.text("tls-ca-cert-file"),
+            ca_dir: self.text("tls-ca-cert-dir"),
+            auth_clients: match self.word("tls-auth-clients") {
+                "no" => AuthClients::No,
+                "optional" => AuthClients::Optional,
+                _ => AuthClients::Yes,
+            },
+            protocols: self.text("tls-protocols"),
+            ciphers: self.text("tls-ciphers"),
+            ciphersuites: self.text("tls-ciphersuites"),
+            prefer_server_ciphers: self.yes("tls-prefer-server-ciphers"),
+            session_caching: self.yes("tls-session-caching"),
+            session_cache_size: self.int("tls-session-cache-size"),
+            session_cache_timeout: self.seconds("tls-session-cache-timeout"),
+            dh_params_file: self.text("tls-dh-params-file"),
+        }
     }
 
     /// The typed settings; what is not in the values (users, renamed commands, origins) is empty.
@@ -95,20 +134,18 @@ impl Values<'_> {
                 .expect("the table's words are the levels"),
             log_file: self.text("logfile").unwrap_or_default(),
             syslog_enabled: self.yes("syslog-enabled"),
-            syslog_ident: self.text("syslog-ident").unwrap_or_default(),
+            syslog_ident: self.shown("syslog-ident"),
             syslog_facility: self.word("syslog-facility").to_owned(),
             always_show_logo: self.yes("always-show-logo"),
             set_proc_title: self.yes("set-proc-title"),
-            proc_title_template: self.text("proc-title-template").unwrap_or_default(),
+            proc_title_template: self.shown("proc-title-template"),
             requirepass: self.bytes("requirepass"),
             users: Vec::new(),
             acl_file: self.text("aclfile").filter(|path| !path.is_empty()),
             acl_log_max_len: self.int("acllog-max-len"),
             acl_pubsub_default_allow: self.word("acl-pubsub-default") == "allchannels",
             renamed_commands: Vec::new(),
-            tls_port: self.int("tls-port"),
-            tls_replication: self.yes("tls-replication"),
-            tls_cluster: self.yes("tls-cluster"),
+            tls: self.tls(),
             oom_score_adj: self.oom_score_adj(),
             server_cpulist: self.text("server_cpulist"),
             hz: self.int("hz"),

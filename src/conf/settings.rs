@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::directive;
 use super::origins::Origins;
+use super::tls::TlsSettings;
 use crate::model::{Epoch, MasterName, RunId};
 
 /// Everything a configuration file says.
@@ -266,12 +267,8 @@ pub struct ServerSettings {
     pub acl_pubsub_default_allow: bool,
     /// Our own commands renamed: lower-case old name, new name (empty: removed).
     pub renamed_commands: Vec<(String, String)>,
-    /// TLS listener port; 0: none.
-    pub tls_port: u16,
-    /// TLS on all outgoing connections.
-    pub tls_replication: bool,
-    /// TLS on the cluster bus, which a Sentinel has not: it only asks for a TLS configuration.
-    pub tls_cluster: bool,
+    /// The `tls-…` directives.
+    pub tls: TlsSettings,
     /// OOM score to set, as `oom-score-adj` and its values ask: relative to the inherited one, and how much; `None`: leave it.
     pub oom_score_adj: Option<(bool, i32)>,
     /// CPU list of the main thread.
@@ -287,6 +284,11 @@ pub struct ServerSettings {
 }
 
 impl ServerSettings {
+    /// The port by which we are known: where there is none for plain text, that for TLS (spec 1 §7.3).
+    pub fn main_port(&self) -> u16 {
+        if self.port == 0 { self.tls.port } else { self.port }
+    }
+
     /// Has the rewrite write another value for a generic directive (spec 1 §6.3, §6.6: `pidfile`, `maxclients`; `loglevel`
     /// of SENTINEL CONFIG SET). The typed field is the caller's.
     ///

@@ -9,7 +9,7 @@ use crate::conf::ServerSettings;
 
 /// Says on which port we run: with a picture for a terminal, in one line for a log.
 pub fn show(settings: &ServerSettings) {
-    let port = settings.port;
+    let port = settings.main_port();
     let on_terminal =
         settings.log_file.is_empty() && !settings.syslog_enabled && std::io::stdout().is_terminal();
     if settings.always_show_logo || on_terminal {

@@ -5,6 +5,7 @@
 
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use nix::unistd::{AccessFlags, access};
 use tracing::{debug, error, info, trace, warn};
@@ -17,6 +18,7 @@ use super::serving::{self, Listeners};
 use super::store::Book;
 use super::strerror::{errno_text, strerror};
 use super::supervision::{self, Supervisor};
+use super::tls::{self, Places, Tls};
 use super::{background, banner, logging, shutdown, title, users};
 use crate::acl::Acl;
 use crate::cli::Invocation;
@@ -35,6 +37,8 @@ pub struct Booted {
     pub acl: Acl,
     /// Bound sockets.
     pub listeners: Listeners,
+    /// What TLS connections are made with, if there are to be any.
+    pub tls: Option<Arc<Tls>>,
     /// The pid file, if one was asked for.
     pub pid_file: Option<PidFile>,
     /// Who supervises us.
@@ -46,12 +50,10 @@ pub struct Booted {
 pub struct Refused;
 
 /// Runs the whole start.
-pub fn boot(invocation: &Invocation, umask: u32) -> Result<Booted, Refused> {
+pub fn boot(invocation: &Invocation) -> Result<Booted, Refused> {
     let config_path = invocation.file.as_ref().map(|file| absolute(&file.to_string_lossy()));
-    let mut settings = read_config(invocation, config_path.as_deref())?;
+    let (mut settings, places) = read_config(invocation, config_path.as_deref())?;
     let config_path = check_config_file(config_path)?;
-    check_tls(&settings)?;
-
     let supervisor = supervision::begin(settings.server.supervised);
     let in_background = settings.server.daemonize && !supervisor.is_some();
     if in_background && let Err(errno) = background::daemonize() {
@@ -59,9 +61,10 @@ pub fn boot(invocation: &Invocation, umask: u32) -> Result<Booted, Refused> {
     }
     announce();
     logging::open_syslog();
+    let tls = configure_tls(&settings, places)?;
     grant_files(&mut settings)?;
     info!("monotonic clock: POSIX clock_gettime");
-    let listeners = serving::bind(&settings.server).map_err(|_| Refused)?;
+    let listeners = serving::bind(&settings.server, tls.clone()).map_err(|_| Refused)?;
 
     shutdown::hold_signals();
     let pid_file = write_pid_file(&mut settings, in_background);
@@ -74,12 +77,12 @@ pub fn boot(invocation: &Invocation, umask: u32) -> Result<Booted, Refused> {
         }
         Refused
     })?;
-    let book = Book::new(ConfigFile::new(&config_path, umask), settings.clone());
-    Ok(Booted { settings, config_path, book, acl, listeners, pid_file, supervisor })
+    let book = Book::new(ConfigFile::new(&config_path), settings.clone());
+    Ok(Booted { settings, config_path, book, acl, listeners, tls, pid_file, supervisor })
 }
 
 /// Reads and checks file, standard input and options; logging follows the configuration from here on.
-fn read_config(invocation: &Invocation, path: Option<&str>) -> Result<Settings, Refused> {
+fn read_config(invocation: &Invocation, path: Option<&str>) -> Result<(Settings, Places), Refused> {
     let words: Vec<&[u8]> = invocation.options.iter().map(Vec::as_slice).collect();
     let (options, input_is_last) = conf::options_to_text(&words);
     let stdin = if invocation.reads_input || input_is_last { Some(read_stdin()?) } else { None };
@@ -101,7 +104,12 @@ fn read_config(invocation: &Invocation, path: Option<&str>) -> Result<Settings, 
             LogLevel::Warning | LogLevel::Nothing => warn!("{}", remark.text),
         }
     }
-    Ok(loaded.settings)
+    let places = conf::directive::all().filter(|row| row.name.starts_with("tls-")).filter_map(|row| {
+        let place = loaded.place_of(row.name)?;
+        Some((row.name, place.to_string()))
+    });
+    let places = places.collect();
+    Ok((loaded.settings, places))
 }
 
 fn read_stdin() -> Result<Vec<u8>, Refused> {
@@ -142,15 +150,12 @@ fn check_config_file(path: Option<String>) -> Result<String, Refused> {
     Ok(path)
 }
 
-/// Differs: what the reference does with TLS is not done in plain text instead.
-fn check_tls(settings: &Settings) -> Result<(), Refused> {
-    let asked = match (settings.server.tls_port, settings.server.tls_replication) {
-        (0, false) => return Ok(()),
-        (0, true) => "tls-replication yes",
-        _ => "tls-port",
-    };
-    error!("TLS is not available in this build: remove `{asked}` from the configuration. Exiting...");
-    Err(Refused)
+fn configure_tls(settings: &Settings, places: Places) -> Result<Option<Arc<Tls>>, Refused> {
+    let tls = &settings.server.tls;
+    match tls.is_wanted() {
+        true => Tls::configure(tls, places).map(|tls| Some(Arc::new(tls))).map_err(|tls::Refused| Refused),
+        false => Ok(None),
+    }
 }
 
 fn announce() {

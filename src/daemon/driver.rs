@@ -20,6 +20,7 @@ use super::resolver::Resolver;
 use super::scripts::Scripts;
 use super::serving::Server;
 use super::store::Store;
+use super::tls::Tls;
 use crate::engine::{Action, Engine, Input, Level, Notice};
 use crate::model::Now;
 use crate::session::lookup::{DirectoryWriter, Pulse};
@@ -63,6 +64,8 @@ pub struct Hands {
     pub scripts: Scripts,
     /// Names.
     pub resolver: Resolver,
+    /// What TLS connections are made with, if there are any.
+    pub tls: Option<Arc<Tls>>,
 }
 
 impl Driver {
@@ -183,6 +186,11 @@ impl Hands {
             Action::Resolve(host) => self.resolver.resolve(host),
             Action::RunScript(id, argv) => self.scripts.run(id, argv),
             Action::KillScript(id) => self.scripts.kill(id),
+            Action::RereadCertificates => {
+                if let Some(tls) = &self.tls {
+                    tls.reread_soon();
+                }
+            }
             Action::Crash(status) => {
                 logging::flush();
                 std::process::exit(status)
@@ -248,7 +256,7 @@ mod tests {
         let acl = Acl::new(true);
         let parts = (inbox.clone(), directory.clone(), pulse.clone());
         let server = Server::new(&settings.server, identity, acl, parts.0, parts.1, parts.2, exit);
-        let book = Book::new(ConfigFile::new(path, 0o022), settings.clone());
+        let book = Book::new(ConfigFile::new(path), settings.clone());
         let store = Store::start(book, Box::new(Vec::new), inbox.clone()).expect("a thread");
         let clock = Clock::start();
         let engine = Engine::new(settings, 1, clock.now());
@@ -259,8 +267,10 @@ mod tests {
                 engine.my_id().clone(),
                 None,
                 Names::default(),
+                None,
             ),
             server,
+            tls: None,
             directory: writer,
             pulse,
             store: Arc::new(store),

@@ -12,6 +12,8 @@ mod task;
 mod tests;
 
 use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -20,6 +22,8 @@ use tokio::task::AbortHandle;
 
 use super::inbox::Inbox;
 use super::resolver::Names;
+use super::strerror::strerror;
+use super::tls::{Tls, is_disagreement};
 use crate::engine::{ConnId, Input, Tag, Target};
 use crate::model::RunId;
 use crate::wire::Request;
@@ -43,6 +47,19 @@ struct Common {
     /// `bind-source-addr`.
     source: Option<Arc<str>>,
     names: Names,
+    /// Connections are encrypted.
+    tls: Option<Arc<Tls>>,
+}
+
+impl Common {
+    /// Has the operator told, if the other end is there but does not get on with our TLS.
+    fn note_failure(&self, server: SocketAddr, error: &io::Error) {
+        if let Some(tls) = &self.tls
+            && is_disagreement(error)
+        {
+            tls.complain(server, &strerror(error));
+        }
+    }
 }
 
 /// All outbound connections; belongs to the driver.
@@ -66,8 +83,15 @@ impl Drop for Link {
 
 impl Links {
     /// No links yet. Tasks run on `runtime` and report to `inbox`.
-    pub fn new(runtime: Handle, inbox: Inbox, own_id: RunId, source: Option<&str>, names: Names) -> Self {
-        let common = Common { inbox, own_id, source: source.map(Arc::from), names };
+    pub fn new(
+        runtime: Handle,
+        inbox: Inbox,
+        own_id: RunId,
+        source: Option<&str>,
+        names: Names,
+        tls: Option<Arc<Tls>>,
+    ) -> Self {
+        let common = Common { inbox, own_id, source: source.map(Arc::from), names, tls };
         Links { runtime, common, open: HashMap::new() }
     }
 

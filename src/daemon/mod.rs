@@ -23,15 +23,16 @@ pub mod scripts;
 pub mod serving;
 pub mod shutdown;
 pub mod store;
+pub mod stream;
 pub mod strerror;
 pub mod supervision;
 pub mod title;
+pub mod tls;
 pub mod users;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use nix::sys::stat::{Mode, umask};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 use tracing::error;
@@ -49,6 +50,7 @@ use scripts::Scripts;
 use serving::{Identity, Server};
 use shutdown::{Running, Signals};
 use store::Store;
+use tls::Tls;
 
 /// Threads for what blocks: name look-ups, and the start of scripts.
 const BLOCKING_THREADS: usize = resolver::PARALLEL + scripts::PARALLEL;
@@ -60,7 +62,6 @@ const SERVING_THREADS: (usize, usize) = (2, 4);
 /// Runs a Sentinel to its end. Called on the only thread of the process.
 pub fn run(invocation: &Invocation) -> ExitCode {
     let started = std::time::Instant::now();
-    let umask = current_umask();
     logging::init();
     std::panic::set_hook(Box::new(|panic| {
         let text = panic.to_string().replace('\n', " ");
@@ -68,19 +69,12 @@ pub fn run(invocation: &Invocation) -> ExitCode {
         logging::flush();
         std::process::abort();
     }));
-    let status = match boot::boot(invocation, umask) {
+    let status = match boot::boot(invocation) {
         Ok(booted) => serve(booted, &invocation.program, started),
         Err(boot::Refused) => ExitCode::FAILURE,
     };
     logging::flush();
     status
-}
-
-/// The umask can only be read by setting it; nobody else runs yet.
-fn current_umask() -> u32 {
-    let mode = umask(Mode::empty());
-    umask(mode);
-    mode.bits()
 }
 
 fn serve(booted: Booted, program: &str, started: std::time::Instant) -> ExitCode {
@@ -138,6 +132,7 @@ struct Wired {
     signals: Signals,
     exits: mpsc::UnboundedReceiver<serving::ExitRequest>,
     first_turn: oneshot::Receiver<()>,
+    tls: Option<Arc<Tls>>,
 }
 
 /// Connects the parts and sets them going. Called inside the watching runtime.
@@ -147,7 +142,7 @@ fn wire(
     started: std::time::Instant,
     runtimes: &Runtimes,
 ) -> std::io::Result<Wired> {
-    let Booted { settings, config_path, book, acl, listeners, pid_file, supervisor } = booted;
+    let Booted { settings, config_path, book, acl, listeners, tls, pid_file, supervisor } = booted;
     let runtime = runtimes.watching.handle();
     let signals = Signals::catch()?;
     let (inbox, outlet) = inbox::channel();
@@ -160,7 +155,7 @@ fn wire(
         run_id: chance::run_id(),
         started,
         supervised: supervisor.name(),
-        my_port: settings.server.port,
+        my_port: settings.server.main_port(),
     };
     let server = Server::new(&settings.server, identity, acl, inbox.clone(), directory, pulse.clone(), exit);
     let lines_of = server.clone();
@@ -178,7 +173,9 @@ fn wire(
             engine.my_id().clone(),
             source.as_deref(),
             names.clone(),
+            tls.clone().filter(|tls| tls.is_for_links()),
         ),
+        tls: tls.clone(),
         server: server.clone(),
         directory: directory_writer,
         pulse,
@@ -190,7 +187,7 @@ fn wire(
     Driver { engine, outlet, clock, hands }.start(first_turn_done)?;
     runtimes.serving.spawn(server.clone().serve(listeners));
     let running = Running { supervisor, pid_file, server, unix_socket, store };
-    Ok(Wired { running, signals, exits, first_turn })
+    Ok(Wired { running, signals, exits, first_turn, tls })
 }
 
 impl Wired {
@@ -202,7 +199,7 @@ impl Wired {
         if let Some((relative, value)) = oom_score {
             limits::set_oom_score(relative, value);
         }
-        self.signals.wait(&mut self.exits).await;
+        self.signals.wait(&mut self.exits, self.tls.as_ref()).await;
         tokio::select! {
             () = self.running.shut_down() => ExitCode::SUCCESS,
             () = self.signals.insist() => ExitCode::FAILURE,

@@ -13,6 +13,7 @@ use super::pidfile::PidFile;
 use super::serving::{ExitRequest, Server};
 use super::store::Store;
 use super::supervision::Supervisor;
+use super::tls::Tls;
 
 /// How long the last changes may take to reach the disk.
 const SAVE_PATIENCE: Duration = Duration::from_secs(1);
@@ -38,8 +39,9 @@ fn ours() -> SigSet {
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hang_up: Signal,
     /// Caught and dropped. Differs: the reference ignores them, which its scripts inherit; that needs unsafe code.
-    _ignored: [Signal; 2],
+    _ignored: Signal,
 }
 
 impl Signals {
@@ -48,18 +50,31 @@ impl Signals {
         let signals = Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
-            _ignored: [signal(SignalKind::hangup())?, signal(SignalKind::alarm())?],
+            hang_up: signal(SignalKind::hangup())?,
+            _ignored: signal(SignalKind::alarm())?,
         };
         release_signals();
         Ok(signals)
     }
 
-    /// Waits until a signal or a client asks for the end.
-    pub async fn wait(&mut self, requests: &mut mpsc::UnboundedReceiver<ExitRequest>) {
-        tokio::select! {
-            _ = self.terminate.recv() => logging::signal("Received SIGTERM scheduling shutdown..."),
-            _ = self.interrupt.recv() => logging::signal("Received SIGINT scheduling shutdown..."),
-            Some(ExitRequest::Shutdown) = requests.recv() => {}
+    /// Waits until a signal or a client asks for the end. Meanwhile SIGHUP has certificates read again.
+    pub async fn wait(
+        &mut self,
+        requests: &mut mpsc::UnboundedReceiver<ExitRequest>,
+        tls: Option<&Arc<Tls>>,
+    ) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => logging::signal("Received SIGTERM scheduling shutdown..."),
+                _ = self.interrupt.recv() => logging::signal("Received SIGINT scheduling shutdown..."),
+                Some(ExitRequest::Shutdown) = requests.recv() => {}
+                // Differs: the reference ignores it.
+                Some(()) = self.hang_up.recv() => {
+                    tls.into_iter().for_each(Tls::reread_soon);
+                    continue;
+                }
+            }
+            return;
         }
     }
 

@@ -51,7 +51,7 @@ fn variable(name: &str, settings: &ServerSettings, program: &str, config_path: &
     match name {
         "title" => program.to_owned(),
         "listen-addr" => {
-            let port = if settings.port == 0 { settings.tls_port } else { settings.port };
+            let port = settings.main_port();
             match settings.bind.first() {
                 _ if port == 0 => format!("unixsocket:{}", socket()),
                 Some(address) => format!("{address}:{port}"),
@@ -61,7 +61,7 @@ fn variable(name: &str, settings: &ServerSettings, program: &str, config_path: &
         "server-mode" => "[sentinel]".to_owned(),
         "config-file" => config_path.to_owned(),
         "port" => settings.port.to_string(),
-        "tls-port" => settings.tls_port.to_string(),
+        "tls-port" => settings.tls.port.to_string(),
         _ => socket(),
     }
 }

@@ -39,6 +39,8 @@ pub enum Action {
     RunScript(ScriptId, Vec<String>),
     /// Kill a running script; `ScriptExited` still follows.
     KillScript(ScriptId),
+    /// Read the certificates of TLS again, if there is TLS.
+    RereadCertificates,
     /// End the process at once with this status, without flushing anything (SENTINEL SIMULATE-FAILURE).
     Crash(i32),
 }

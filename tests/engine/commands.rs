@@ -205,7 +205,9 @@ fn config_is_read_by_pattern_and_written_all_or_nothing() {
     assert_eq!(config_set(&mut lab, &[("announce-port", "1"), ("Announce-Port", "2")]), twice);
     let bad = "ERR Invalid value 'maybe' to SENTINEL CONFIG SET 'resolve-hostnames'";
     assert_eq!(config_set(&mut lab, &[("resolve-hostnames", "maybe")]), bad);
+    assert_eq!(lab.rereads, 0, "what is refused has no effect");
     assert_eq!(config_set(&mut lab, &[("announce-ip", "1.2.3.4"), ("resolve-hostnames", "YES")]), "OK");
+    assert_eq!(lab.rereads, 1, "certificates are read again");
     let get = |lab: &mut Lab, pattern: &str| lab.ask(C::ConfigGet(vec![pattern.into()]));
     let values = |pairs: &[(&'static str, &str)]| {
         Answer::ConfigValues(pairs.iter().map(|(name, value)| (*name, value.as_bytes().to_vec())).collect())

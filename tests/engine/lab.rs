@@ -40,6 +40,8 @@ pub struct Lab {
     pub sent: Vec<(u64, u16, Request)>,
     pub answers: BTreeMap<u64, Answer>,
     pub scripts: Vec<(sentineld::model::ScriptId, Vec<String>)>,
+    /// How often certificates were to be read again.
+    pub rereads: usize,
     pub killed_scripts: Vec<sentineld::model::ScriptId>,
     pub crashed: Option<i32>,
     pub scripts_before_crash: Vec<String>,
@@ -106,6 +108,7 @@ impl Lab {
             sent: Vec::new(),
             answers: BTreeMap::new(),
             scripts: Vec::new(),
+            rereads: 0,
             killed_scripts: Vec::new(),
             crashed: None,
             scripts_before_crash: Vec::new(),
@@ -312,6 +315,7 @@ impl Lab {
             }
             Action::Crash(_) => {}
             Action::Resolve(_) | Action::SetLogLevel(_) => {}
+            Action::RereadCertificates => self.rereads += 1,
         }
     }
 

@@ -50,7 +50,7 @@ impl Fixture {
         let (port, listeners) = (0..100)
             .find_map(|_| {
                 settings.port = free_port();
-                bind(&settings).ok().map(|listeners| (settings.port, listeners))
+                bind(&settings, None).ok().map(|listeners| (settings.port, listeners))
             })
             .expect("a free port");
         let (acl, _) =

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::conf::settings::{LogLevel, Supervised};
+use crate::conf::tls::{AuthClients, KeyPair};
 use crate::model::Epoch;
 
 /// The reference case of spec 1 §3.4.
@@ -68,7 +69,7 @@ fn typed_values() {
     assert_eq!((server.log_level, server.supervised), (LogLevel::Nothing, Supervised::Auto));
     assert_eq!((server.output_limit_pubsub.hard, server.output_limit_pubsub.soft), (1 << 20, 2000));
     assert_eq!(server.output_limit_normal.hard, 1);
-    assert_eq!((server.max_clients, server.hz, server.tls_port), (4064, 500, 7));
+    assert_eq!((server.max_clients, server.hz, server.tls.port), (4064, 500, 7));
     assert_eq!(server.oom_score_adj, Some((false, 5)));
     assert_eq!(server.requirepass.as_deref(), Some(&b"\xff"[..]));
     assert!(server.acl_pubsub_default_allow);
@@ -187,16 +188,27 @@ fn users_are_handed_over_with_their_places() {
 }
 
 #[test]
-fn directives_can_be_refused_later() {
+fn the_line_that_set_a_directive_last_can_be_named_later() {
     let loaded = load_text("tls-port 1\n# x\ntls-port 7\n").expect("valid");
-    let error = loaded
-        .error_at("tls-port", "TLS is not available", "`tls-port 0`")
-        .expect("a line set it")
-        .to_string();
-    assert!(error.contains(
-        "at line 3\n>>> 'tls-port 7'\nTLS is not available\nIn /c, line 3: expected `tls-port 0`."
-    ));
-    assert_eq!(loaded.error_at("port", "", ""), None);
+    assert_eq!(loaded.place_of("tls-port").map(ToString::to_string).as_deref(), Some("In /c, line 3"));
+    assert_eq!(loaded.place_of("port"), None);
+}
+
+#[test]
+fn what_is_said_of_tls_is_kept_together() {
+    let tls = load_text("").expect("valid").settings.server.tls;
+    assert!(!tls.is_wanted() && tls.own == KeyPair::default() && tls.protocols.is_none());
+    assert_eq!((tls.auth_clients, tls.session_caching), (AuthClients::Yes, true));
+    assert_eq!((tls.session_cache_size, tls.session_cache_timeout), (20_480, Duration::from_secs(300)));
+    let text = "port 0\ntls-port 7\ntls-auth-clients Optional\ntls-client-cert-file /c.crt\n\
+                tls-key-file-pass \"\\xff \"\ntls-ca-cert-dir \"\"\ntls-protocols \"TLSv1.2 TLSv1.3\"\n";
+    let server = load_text(text).expect("valid").settings.server;
+    assert_eq!(server.main_port(), 7);
+    let tls = server.tls;
+    assert!(tls.is_wanted() && tls.auth_clients == AuthClients::Optional && tls.ca_dir.is_none());
+    assert_eq!(tls.own.key_pass.as_deref(), Some(&b"\xff "[..]));
+    assert_eq!(tls.client.cert_file.as_deref(), Some("/c.crt"));
+    assert_eq!(tls.protocols.as_deref(), Some("TLSv1.2 TLSv1.3"));
 }
 
 #[test]

@@ -2,12 +2,15 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 
 use bytes::{Buf, BytesMut};
-use tokio::net::TcpStream;
+use tokio::io::Interest;
 use tokio::sync::mpsc;
 
+use super::connect::Connected;
 use super::{Common, Outgoing, connect};
+use crate::daemon::stream::Stream;
 use crate::daemon::strerror::strerror;
 use crate::engine::{ConnId, ConnKind, Input, Tag, Target};
 use crate::wire::frame::{Frame, ReplyDecoder, hello_message};
@@ -27,13 +30,15 @@ const CHUNK: usize = 16 * 1024;
 /// Runs a link from its connection attempt to its end, and reports both.
 pub(super) async fn run(common: Common, conn: ConnId, target: Target, queue: mpsc::Receiver<Box<Outgoing>>) {
     let inbox = common.inbox.clone();
-    let cause = match connect::connect(&target, common.source.as_deref(), &common.names).await {
-        Ok((stream, endpoints)) => {
+    let cause = match connect::connect(&target, &common).await {
+        Ok(Connected { stream, endpoints, server }) => {
             inbox.report(Input::Connected(conn, endpoints)).await;
             let mut task = Task {
                 common,
                 conn,
                 stream,
+                server,
+                is_heard: false,
                 queue,
                 unsent: BytesMut::new(),
                 asked: VecDeque::new(),
@@ -60,7 +65,10 @@ struct Asked {
 struct Task {
     common: Common,
     conn: ConnId,
-    stream: TcpStream,
+    stream: Stream,
+    server: SocketAddr,
+    /// Something was received.
+    is_heard: bool,
     queue: mpsc::Receiver<Box<Outgoing>>,
     unsent: BytesMut,
     asked: VecDeque<Asked>,
@@ -79,13 +87,13 @@ impl Task {
                     self.take_waiting()?;
                     self.write()?;
                 }
-                ready = self.stream.readable() => {
+                ready = self.stream.ready(Interest::READABLE) => {
                     ready.map_err(|error| strerror(&error))?;
                     if self.read()? {
                         self.digest().await?;
                     }
                 }
-                ready = self.stream.writable(), if !self.unsent.is_empty() => {
+                ready = self.stream.ready(Interest::WRITABLE), if !self.is_written() => {
                     ready.map_err(|error| strerror(&error))?;
                     self.write()?;
                 }
@@ -115,12 +123,16 @@ impl Task {
         Ok(())
     }
 
+    fn is_written(&self) -> bool {
+        self.unsent.is_empty() && !self.stream.has_unsent()
+    }
+
     fn write(&mut self) -> Result<(), String> {
-        while !self.unsent.is_empty() {
+        while !self.is_written() {
             match self.stream.try_write(&self.unsent) {
                 Ok(written) => self.unsent.advance(written),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(strerror(&error)),
+                Err(error) => return Err(self.failed(&error)),
             }
         }
         self.unsent = BytesMut::new();
@@ -133,15 +145,26 @@ impl Task {
     /// Reads once. False if there was nothing after all.
     fn read(&mut self) -> Result<bool, String> {
         let mut chunk = [0; CHUNK];
-        match self.stream.try_read(&mut chunk) {
+        match self.stream.try_read(&mut &mut chunk[..]) {
             Ok(0) => Err("Server closed the connection".into()),
             Ok(length) => {
+                if !std::mem::replace(&mut self.is_heard, true)
+                    && let Some(tls) = &self.common.tls
+                {
+                    tls.is_well(self.server);
+                }
                 self.decoder.feed(&chunk[..length]);
                 Ok(true)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
-            Err(error) => Err(strerror(&error)),
+            Err(error) => Err(self.failed(&error)),
         }
+    }
+
+    /// The text for an error of the socket. A server may turn our certificate down when it was already connected.
+    fn failed(&self, error: &io::Error) -> String {
+        self.common.note_failure(self.server, error);
+        strerror(error)
     }
 
     /// Hands every complete frame on. Waits while the inbox is full: the other side is then slowed down, not the engine.

@@ -35,7 +35,8 @@ impl Bench {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
         let port = listener.local_addr().expect("an address").port();
         let (inbox, outlet) = inbox::channel();
-        let mut links = Links::new(Handle::current(), inbox, OWN.into(), Some("127.0.0.1"), Names::default());
+        let mut links =
+            Links::new(Handle::current(), inbox, OWN.into(), Some("127.0.0.1"), Names::default(), None);
         let conn = conn(kind);
         links.connect(conn, Target { host: "127.0.0.1".into(), ip: None, port });
         let (server, _) = listener.accept().await.expect("a connection");
@@ -134,7 +135,7 @@ async fn every_way_to_break_a_link_is_reported_once() {
 #[tokio::test]
 async fn refused_and_unknown_targets_are_reported() {
     let (inbox, mut outlet) = inbox::channel();
-    let mut links = Links::new(Handle::current(), inbox, OWN.into(), None, Names::default());
+    let mut links = Links::new(Handle::current(), inbox, OWN.into(), None, Names::default(), None);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let port = listener.local_addr().expect("an address").port();
     drop(listener);

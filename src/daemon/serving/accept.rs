@@ -16,13 +16,14 @@ use super::handle::Handle;
 use super::listen::{Listeners, reason};
 use super::shared::Shared;
 use super::stats::count;
-use super::stream::Stream;
+use crate::daemon::stream::Stream;
+use crate::daemon::tls::Tls;
 use crate::session::Session;
 
 /// How long to wait before accepting again after a failure that concerns the process, like too many open files.
 const BACK_OFF: Duration = Duration::from_millis(100);
 const TOO_MANY: &[u8] = b"-ERR max number of clients reached\r\n";
-const PROTECTED: &[u8] = b"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the \
+pub(super) const PROTECTED: &[u8] = b"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the \
 default user. In this mode connections are only accepted from the loopback interface. To connect from elsewhere, choose one: \
 1) From the same host, turn it off with 'CONFIG SET protected-mode no' where that command exists. \
 2) Write 'protected-mode no' into the configuration file and restart. \
@@ -33,9 +34,12 @@ NOTE: any one of these is enough; do not do the first three where the internet c
 /// Accepts on all sockets until everything is closed.
 pub(super) async fn run(shared: Arc<Shared>, listeners: Listeners) {
     let mut tasks = JoinSet::new();
-    for listener in listeners.tcp {
+    let plain = listeners.tcp.into_iter().map(|listener| (listener, None));
+    let (encrypted, tls) = listeners.tls.unzip();
+    let encrypted = encrypted.into_iter().flatten().map(|listener| (listener, tls.clone()));
+    for (listener, tls) in plain.chain(encrypted) {
         match TcpListener::from_std(listener) {
-            Ok(listener) => drop(tasks.spawn(accept_tcp(shared.clone(), listener))),
+            Ok(listener) => drop(tasks.spawn(accept_tcp(shared.clone(), listener, tls))),
             Err(error) => warn!("Accepting client connection: {}", reason(&error)),
         }
     }
@@ -50,12 +54,12 @@ pub(super) async fn run(shared: Arc<Shared>, listeners: Listeners) {
     tasks.shutdown().await;
 }
 
-async fn accept_tcp(shared: Arc<Shared>, listener: TcpListener) {
+async fn accept_tcp(shared: Arc<Shared>, listener: TcpListener, tls: Option<Arc<Tls>>) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 debug!("Accepted {}:{}", peer.ip(), peer.port());
-                admit_tcp(&shared, stream, peer);
+                admit_tcp(&shared, stream, peer, tls.as_deref());
             }
             Err(error) => back_off(&error).await,
         }
@@ -84,12 +88,19 @@ async fn back_off(error: &io::Error) {
     tokio::time::sleep(BACK_OFF).await;
 }
 
-fn admit_tcp(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
+fn admit_tcp(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr, tls: Option<&Tls>) {
     // Sockets without these options work as well.
     let _ = stream.set_nodelay(true);
     let _ = keep_alive(&stream, shared.settings.tcp_keepalive);
     let local = stream.local_addr().map_or_else(|_| String::new(), |address| address.to_string());
-    admit(shared, Stream::Tcp(stream), peer.to_string(), local, is_loopback(peer.ip()));
+    let stream = match tls {
+        None => Stream::Tcp(stream),
+        Some(tls) => match tls.accept(stream) {
+            Ok(stream) => Stream::Tls(Box::new(stream)),
+            Err(error) => return warn!("Error accepting a client connection: {error}"),
+        },
+    };
+    admit(shared, stream, peer.to_string(), local, is_loopback(peer.ip()));
 }
 
 fn keep_alive(stream: &TcpStream, idle: Duration) -> io::Result<()> {
@@ -106,26 +117,39 @@ fn is_loopback(ip: IpAddr) -> bool {
     ip == IpAddr::V4(Ipv4Addr::LOCALHOST) || ip == IpAddr::V6(Ipv6Addr::LOCALHOST)
 }
 
-fn admit(shared: &Arc<Shared>, stream: Stream, peer: String, local: String, is_local: bool) {
+fn admit(shared: &Arc<Shared>, mut stream: Stream, peer: String, local: String, is_local: bool) {
     let limit = usize::try_from(shared.settings.max_clients).unwrap_or(usize::MAX);
     if shared.registry.count() >= limit || stream.fd() >= shared.first_refused_descriptor {
-        return refuse(shared, &stream, TOO_MANY);
+        return refuse(shared, &mut stream, TOO_MANY);
     }
     count(&shared.stats.connections, 1);
-    let acl = shared.acl.load_full();
-    if shared.settings.protected_mode && !is_local && acl.default_user().needs_no_password() {
-        return refuse(shared, &stream, PROTECTED);
+    let is_tls = matches!(stream, Stream::Tls(_));
+    if !is_tls && is_protected(shared, is_local) {
+        return refuse(shared, &mut stream, PROTECTED);
     }
+    let acl = shared.acl.load();
     let session = Session::new(shared.registry.next_id(), &acl);
     let is_unix = matches!(stream, Stream::Unix(_));
     let handle = Arc::new(Handle::new(&session, peer, local, stream.fd(), is_unix));
     shared.registry.add(handle.clone());
-    tokio::spawn(Connection::new(shared.clone(), handle, stream, session).run());
+    let connection = Connection::new(shared.clone(), handle, stream, session);
+    if is_tls {
+        tokio::spawn(connection.run_after_handshake(is_local));
+    } else {
+        tokio::spawn(connection.run());
+    }
 }
 
-/// A new socket has room for a line; one that has not gets none.
-fn refuse(shared: &Shared, stream: &Stream, line: &[u8]) {
-    let _ = stream.try_write(line);
+/// True if protected mode keeps a client out.
+pub(super) fn is_protected(shared: &Shared, is_local: bool) -> bool {
+    shared.settings.protected_mode && !is_local && shared.acl.load().default_user().needs_no_password()
+}
+
+/// A new socket has room for a line; one that has not gets none. Nor does one whose handshake is still to come.
+fn refuse(shared: &Shared, stream: &mut Stream, line: &[u8]) {
+    if !matches!(stream, Stream::Tls(_)) {
+        let _ = stream.try_write(line);
+    }
     shared.stats.rejected.fetch_add(1, Ordering::Relaxed);
 }
 

@@ -18,7 +18,7 @@ use super::handle::{Delivery, Doom, Handle, Item};
 use super::listen::reason;
 use super::shared::Shared;
 use super::stats::count;
-use super::stream::Stream;
+use crate::daemon::stream::Stream;
 use crate::session::Session;
 use crate::session::slots::Slots;
 use crate::wire::{ProtocolError, RequestDecoder};
@@ -51,6 +51,8 @@ pub(super) enum End {
     QueryLimit,
     /// Too much output that is not read.
     OutputLimit,
+    /// TLS was not agreed upon, or took too long.
+    HandshakeFailed(io::Error),
     /// We want it so: killed, or closed after a reply.
     Wanted,
 }
@@ -73,7 +75,7 @@ pub(super) struct Connection {
     pub session: Session,
     pub out: BytesMut,
     pub slots: Slots<How>,
-    stream: Stream,
+    pub stream: Stream,
     decoder: RequestDecoder,
     /// A command that can't be carried out yet; nothing after it is.
     stalled: Option<(Vec<Bytes>, Stall)>,
@@ -110,7 +112,21 @@ impl Connection {
     /// Serves the client to its end.
     pub async fn run(mut self) {
         let end = self.drive().await;
-        self.log_end(&end);
+        self.finish(&end);
+    }
+
+    /// Serves the client of a TLS socket.
+    pub async fn run_after_handshake(mut self, is_local: bool) {
+        let end = match self.shake_hands(is_local).await {
+            Some(end) => end,
+            None => self.drive().await,
+        };
+        self.finish(&end);
+    }
+
+    fn finish(&mut self, end: &End) {
+        self.stream.say_goodbye();
+        self.log_end(end);
         self.unsubscribe_all();
         self.shared.registry.remove(self.handle.id);
     }
@@ -150,7 +166,12 @@ impl Connection {
         }
     }
 
-    fn read_mail(&mut self) -> Option<End> {
+    /// True once no more commands are carried out.
+    pub fn is_closing(&self) -> bool {
+        self.closing.is_some()
+    }
+
+    pub fn read_mail(&mut self) -> Option<End> {
         let Delivery { items, doom } = self.handle.take_mail();
         for item in items {
             match item {
@@ -242,10 +263,15 @@ impl Connection {
 
     fn is_finished(&self) -> bool {
         match self.closing {
-            Some(Closing::AfterReplies) => self.slots.is_empty() && self.out.is_empty(),
-            Some(Closing::Flushing(until)) => self.out.is_empty() || Instant::now() >= until,
+            Some(Closing::AfterReplies) => self.slots.is_empty() && self.is_written(),
+            Some(Closing::Flushing(until)) => self.is_written() || Instant::now() >= until,
             Some(Closing::Silent) | None => false,
         }
+    }
+
+    /// True if nothing waits to be taken by the socket.
+    fn is_written(&self) -> bool {
+        self.out.is_empty() && !self.stream.has_unsent()
     }
 
     fn write(&mut self) -> Option<End> {
@@ -253,7 +279,7 @@ impl Connection {
         if !self.out.is_empty() && !self.output_is_allowed(false) {
             return Some(End::OutputLimit);
         }
-        while !self.out.is_empty() {
+        while !self.is_written() {
             match self.stream.try_write(&self.out) {
                 Ok(written) => {
                     self.out.advance(written);
@@ -283,7 +309,7 @@ impl Connection {
     /// Waits for the socket, for mail, or for the time. Reads if there is something to read.
     async fn wait(&mut self) -> Option<End> {
         let reading = !self.peer_closed && self.stalled.is_none() && self.may_execute();
-        let interest = match (reading, !self.out.is_empty()) {
+        let interest = match (reading, !self.is_written()) {
             (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
             (true, false) => Some(Interest::READABLE),
             (false, true) => Some(Interest::WRITABLE),
@@ -386,6 +412,9 @@ impl Connection {
             End::PeerClosed => debug!("Client closed connection {}", line()),
             End::ReadFailed(error) => debug!("Reading from client: {}", reason(error)),
             End::WriteFailed(error) => debug!("Error writing to client: {}", reason(error)),
+            End::HandshakeFailed(error) => {
+                warn!("Error accepting a client connection: {}", reason(error));
+            }
             End::Idle => debug!("Closing idle client"),
             End::QueryLimit => warn!(
                 "Closing client that reached max query buffer length: {} (qbuf initial bytes: \"{}\")",

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -11,6 +12,7 @@ use thiserror::Error;
 use tracing::warn;
 
 use crate::conf::ServerSettings;
+use crate::daemon::tls::Tls;
 
 /// A path must fit into the address of a Unix socket, its final zero included.
 const MAX_UNIX_PATH: usize = 108;
@@ -19,6 +21,8 @@ const MAX_UNIX_PATH: usize = 108;
 #[derive(Debug, Default)]
 pub struct Listeners {
     pub(super) tcp: Vec<TcpListener>,
+    /// The same for TLS, and what connections there are made with.
+    pub(super) tls: Option<(Vec<TcpListener>, Arc<Tls>)>,
     /// With its path, to remove it at the end.
     pub(super) unix: Option<(UnixListener, String)>,
 }
@@ -29,6 +33,9 @@ pub enum ListenError {
     /// An address can't be had.
     #[error("Failed listening on port {0} (TCP), aborting.")]
     Tcp(u16),
+    /// The same for TLS.
+    #[error("Failed listening on port {0} (TLS), aborting.")]
+    Tls(u16),
     /// The Unix socket can't be had.
     #[error("Failed opening Unix socket: {0}")]
     Unix(String),
@@ -41,39 +48,53 @@ pub enum ListenError {
 }
 
 /// Opens every socket of the configuration, or none.
-pub fn bind(settings: &ServerSettings) -> Result<Listeners, ListenError> {
-    open(settings).inspect_err(|error| warn!("{error}"))
+pub fn bind(settings: &ServerSettings, tls: Option<Arc<Tls>>) -> Result<Listeners, ListenError> {
+    open(settings, tls).inspect_err(|error| warn!("{error}"))
 }
 
-fn open(settings: &ServerSettings) -> Result<Listeners, ListenError> {
-    let mut listeners = Listeners::default();
-    if settings.port != 0 {
-        for word in settings.bind.iter().filter(|word| !word.is_empty()) {
-            listeners.tcp.extend(open_word(word, settings)?);
-        }
+fn open(settings: &ServerSettings, tls: Option<Arc<Tls>>) -> Result<Listeners, ListenError> {
+    let tcp = open_port(settings.port, settings, ListenError::Tcp)?;
+    let mut listeners = Listeners { tcp, ..Listeners::default() };
+    if let Some(tls) = tls {
+        let sockets = open_port(settings.tls.port, settings, ListenError::Tls)?;
+        listeners.tls = (!sockets.is_empty()).then_some((sockets, tls));
     }
     if let Some(path) = settings.unix_socket.as_ref().filter(|path| !path.is_empty()) {
         listeners.unix = Some((open_unix(path, settings)?, path.clone()));
     }
-    if listeners.tcp.is_empty() && listeners.unix.is_none() {
+    if listeners.tcp.is_empty() && listeners.tls.is_none() && listeners.unix.is_none() {
         return Err(ListenError::Nowhere);
     }
     Ok(listeners)
 }
 
-/// The sockets of one word of `bind`; none if the word allows for that.
-fn open_word(word: &str, settings: &ServerSettings) -> Result<Option<TcpListener>, ListenError> {
+/// The sockets of a port, on all addresses; none for port 0.
+fn open_port(
+    port: u16,
+    settings: &ServerSettings,
+    failed: fn(u16) -> ListenError,
+) -> Result<Vec<TcpListener>, ListenError> {
+    let words = settings.bind.iter().filter(|word| port != 0 && !word.is_empty());
+    let mut sockets = Vec::new();
+    for word in words {
+        sockets.extend(open_word(word, port, settings.tcp_backlog).map_err(|()| failed(port))?);
+    }
+    Ok(sockets)
+}
+
+/// The socket for one word of `bind`; none if the word allows for that. What went wrong was logged.
+fn open_word(word: &str, port: u16, backlog: u32) -> Result<Option<TcpListener>, ()> {
     let (optional, address) = word.strip_prefix('-').map_or((false, word), |address| (true, address));
-    match open_tcp(address, settings.port, settings.tcp_backlog) {
+    match open_tcp(address, port, backlog) {
         Ok(listener) => Ok(Some(listener)),
         Err(failure) => {
-            let (port, reason) = (settings.port, &failure.text);
+            let reason = &failure.text;
             warn!("Warning: Could not create server TCP listening socket {address}:{port}: {reason}");
             let missing = optional && failure.errno == Some(Errno::EADDRNOTAVAIL);
             if missing || failure.errno.is_some_and(is_unsupported) {
                 return Ok(None);
             }
-            Err(ListenError::Tcp(port))
+            Err(())
         }
     }
 }
@@ -190,22 +211,23 @@ mod tests {
     #[test]
     fn a_taken_port_is_an_error_and_an_absent_optional_address_is_not() {
         let (socket, port) = taken();
-        assert!(matches!(open(&settings(&["127.0.0.1"], port)), Err(ListenError::Tcp(p)) if p == port));
+        assert!(matches!(open(&settings(&["127.0.0.1"], port), None), Err(ListenError::Tcp(p)) if p == port));
         assert!(
-            matches!(open(&settings(&["-127.0.0.1"], port)), Err(ListenError::Tcp(_))),
+            matches!(open(&settings(&["-127.0.0.1"], port), None), Err(ListenError::Tcp(_))),
             "not that kind of absence"
         );
         drop(socket);
-        let listeners = open(&settings(&["127.0.0.1", "-203.0.113.1"], port)).expect("one address is there");
+        let listeners =
+            open(&settings(&["127.0.0.1", "-203.0.113.1"], port), None).expect("one address is there");
         assert_eq!(listeners.tcp.len(), 1);
-        assert!(matches!(open(&settings(&["203.0.113.1"], port)), Err(ListenError::Tcp(_))));
-        assert!(matches!(open(&settings(&["-203.0.113.1"], port)), Err(ListenError::Nowhere)));
+        assert!(matches!(open(&settings(&["203.0.113.1"], port), None), Err(ListenError::Tcp(_))));
+        assert!(matches!(open(&settings(&["-203.0.113.1"], port), None), Err(ListenError::Nowhere)));
     }
 
     #[test]
     fn no_port_and_no_path_is_an_error() {
-        assert!(matches!(open(&settings(&["127.0.0.1"], 0)), Err(ListenError::Nowhere)));
-        assert!(matches!(open(&settings(&[""], 1)), Err(ListenError::Nowhere)));
+        assert!(matches!(open(&settings(&["127.0.0.1"], 0), None), Err(ListenError::Nowhere)));
+        assert!(matches!(open(&settings(&[""], 1), None), Err(ListenError::Nowhere)));
     }
 
     #[test]
@@ -228,14 +250,14 @@ mod tests {
             unix_socket_perm: Some(0o600),
             ..settings(&[], 0)
         };
-        let listeners = open(&unix).expect("a path is enough");
+        let listeners = open(&unix, None).expect("a path is enough");
         assert!(listeners.unix.is_some());
         assert_eq!(std::fs::metadata(&path).expect("it is there").permissions().mode() & 0o777, 0o600);
         std::fs::remove_dir_all(&folder).expect("ours");
         let long = ServerSettings { unix_socket: Some("x".repeat(108)), ..settings(&[], 0) };
-        assert!(matches!(open(&long), Err(ListenError::UnixPathTooLong(108))));
+        assert!(matches!(open(&long, None), Err(ListenError::UnixPathTooLong(108))));
         let missing = ServerSettings { unix_socket: Some("/nonexistent/s".into()), ..settings(&[], 0) };
-        let error = open(&missing).expect_err("no such folder").to_string();
+        let error = open(&missing, None).expect_err("no such folder").to_string();
         assert_eq!(error, "Failed opening Unix socket: bind: No such file or directory");
     }
 }

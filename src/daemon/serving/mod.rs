@@ -15,6 +15,7 @@ mod connection;
 mod execute;
 mod facts;
 mod handle;
+mod handshake;
 mod hub;
 mod listen;
 mod login;
@@ -22,7 +23,6 @@ mod pause;
 mod registry;
 mod shared;
 mod stats;
-mod stream;
 mod subscribe;
 
 use std::sync::Arc;

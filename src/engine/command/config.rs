@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{answer, answer_when_saved, refuse};
 use crate::conf::settings::LogLevel;
-use crate::engine::action::Action;
+use crate::engine::Action;
 use crate::engine::cx::Cx;
 use crate::engine::fleet::Fleet;
 use crate::engine::globals::Tunables;
@@ -92,7 +92,11 @@ pub fn set(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, pairs: Vec<(String, Ve
         cx.outbox.push(Action::SetLogLevel(level));
         cx.ledger.record_log_level();
     }
-    let revision = cx.ledger.record_globals();
+    // Differs: nothing of this is about TLS, but it lets an administrator who can't send signals have new certificates used.
+    cx.outbox.push(Action::RereadCertificates);
+    cx.ledger.record_globals();
+    // How hosts are shown may have changed everywhere.
+    let revision = cx.ledger.record_flush();
     answer_when_saved(cx, id, revision);
 }
 
