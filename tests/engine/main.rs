@@ -7,6 +7,7 @@ mod gossip;
 mod health;
 mod info;
 mod lab;
+mod levels;
 mod links;
 mod scripts;
 mod selection;
