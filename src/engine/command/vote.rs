@@ -5,7 +5,7 @@ use crate::engine::action::Action;
 use crate::engine::cx::Cx;
 use crate::engine::election;
 use crate::engine::fleet::Fleet;
-use crate::model::{Address, CommandId, Epoch, RunId};
+use crate::model::{CommandId, Epoch, RunId};
 use crate::wire::Answer;
 use crate::wire::reply::MasterDownReply;
 
@@ -26,11 +26,10 @@ pub struct Question {
 /// Answers; a vote leaves only when it is on disk. If it can't be saved the answer tells of none.
 pub fn is_master_down(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, question: Question) {
     let nothing = MasterDownReply { down: false, leader: None, leader_epoch: Epoch::ZERO };
-    let address = u16::try_from(question.port).ok().map(|port| Address::new(question.host, port));
-    if let Some(address) = address.as_ref().filter(|address| address.ip.is_none())
-        && !cx.globals.settings.resolve_hostnames
+    let address = u16::try_from(question.port).ok().map(|port| fleet.address(&question.host, port));
+    if address.as_ref().is_some_and(|address| address.ip.is_none()) && !cx.globals.settings.resolve_hostnames
     {
-        cx.log_unresolved(&address.host);
+        cx.log_unresolved(&question.host);
     }
     let Some(master) = address.and_then(|address| fleet.find_by_address(&address)) else {
         return answer(cx, id, Answer::MasterDown(nothing));
