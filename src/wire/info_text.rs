@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::view::SentinelInfoView;
+use crate::text::words::until_nul;
 
 /// The release whose behaviour we claim, in INFO and HELLO.
 pub const CLAIMED_VERSION: &str = "7.0.15";
@@ -143,7 +144,7 @@ impl Sections {
         }
         let mut wanted = Sections::NONE;
         for word in words {
-            match word.to_ascii_lowercase().as_slice() {
+            match until_nul(word).to_ascii_lowercase().as_slice() {
                 b"all" | b"default" | b"everything" => return Sections::ALL,
                 b"server" => wanted.server = true,
                 b"clients" => wanted.clients = true,

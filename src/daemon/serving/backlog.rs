@@ -97,7 +97,7 @@ impl Backlog {
         }
     }
 
-    /// True while the output is within the limit. Compat: what a first buffer would hold does not count.
+    /// True while the output is within the limit. Compat: the first buffer is not counted.
     fn check(&mut self, limit: BufferLimit) -> bool {
         let bytes = u64::try_from(self.output().in_list).unwrap_or(u64::MAX);
         if limit.hard > 0 && bytes >= limit.hard {

@@ -10,6 +10,7 @@ use super::handle::Handle;
 use crate::model::ClientId;
 use crate::session::ReplyMode;
 use crate::text::number::parse_integer;
+use crate::text::words::until_nul;
 use crate::wire::{CommandError, Value, Verb};
 
 /// The kinds of client that LIST and KILL know.
@@ -29,7 +30,7 @@ impl ClientType {
             b"normal" => Ok(ClientType::Normal),
             b"pubsub" => Ok(ClientType::Subscriber),
             b"master" | b"replica" | b"slave" => Ok(ClientType::Replication),
-            _ => Err(Value::error([b"Unknown client type '", word, b"'"].concat())),
+            _ => Err(Value::error([b"Unknown client type '", until_nul(word), b"'"].concat())),
         }
     }
 
@@ -55,7 +56,7 @@ impl Connection {
             },
             Verb::ClientInfo => {
                 self.note_facts_during(words);
-                Value::Verbatim(format!("{}\n", self.handle.line()).into())
+                Value::Verbatim([self.handle.line(), b"\n".to_vec()].concat().into())
             }
             Verb::ClientList => {
                 self.note_facts_during(words);
@@ -99,7 +100,8 @@ impl Connection {
             }
             _ => return Err(CommandError::Syntax.value()),
         };
-        let text: String = clients.iter().map(|client| client.line() + "\n").collect();
+        let text: Vec<u8> =
+            clients.iter().flat_map(|client| [client.line(), b"\n".to_vec()].concat()).collect();
         Ok(Value::Verbatim(text.into()))
     }
 

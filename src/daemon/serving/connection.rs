@@ -232,7 +232,11 @@ impl Connection {
     fn next_request(&mut self) -> Option<Vec<Bytes>> {
         let limits_apply = self.session.must_authenticate(&self.shared.acl.load());
         let received = self.decoder.buffered();
-        match self.decoder.next_request(!limits_apply) {
+        let next = self.decoder.next_request(!limits_apply);
+        if self.decoder.take_empty() {
+            self.session.command_done();
+        }
+        match next {
             Ok(words) => {
                 self.request = received - self.decoder.buffered();
                 words
@@ -244,12 +248,13 @@ impl Connection {
         }
     }
 
+    /// Differs: under CLIENT REPLY OFF the connection is closed as well, where the reference leaves it open and deaf.
     fn refuse_protocol(&mut self, error: ProtocolError) {
         self.reply(&error.value());
         self.note_facts();
         // The line tells of the reply, too.
         self.output_is_allowed(false);
-        let (name, preview, line) = (error.log_name(), self.decoder.error_preview(), self.handle.line());
+        let (name, preview, line) = (error.log_name(), self.decoder.error_preview(), self.handle.log_line());
         debug!("Protocol error ({name}) from client: {line}. Query buffer during protocol error: {preview}");
         self.close_after_replies();
     }
@@ -407,7 +412,7 @@ impl Connection {
     }
 
     fn log_end(&self, end: &End) {
-        let line = || self.handle.line();
+        let line = || self.handle.log_line();
         match end {
             End::PeerClosed => debug!("Client closed connection {}", line()),
             End::ReadFailed(error) => debug!("Reading from client: {}", reason(error)),

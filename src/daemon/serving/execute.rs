@@ -78,9 +78,9 @@ impl Stall {
 }
 
 impl Connection {
-    /// Carries out a command, or sends it on its way.
+    /// Carries out a command, or sends it on its way. Differs: what was ready before an HTTP request may have been sent.
     pub async fn execute(&mut self, words: &[Bytes]) -> Flow {
-        let spec = match self.shared.find(words) {
+        let spec = match self.shared.naming.lookup(words) {
             Ok(spec) => spec,
             Err(CommandError::Http) => {
                 self.shared.log_attack();
@@ -114,7 +114,7 @@ impl Connection {
         if let Some(flow) = self.answer_at_once(spec, words) {
             return flow;
         }
-        match parse(spec, words, self.session.name.as_deref()) {
+        match parse(spec, words, &self.shared.naming, self.session.name.as_deref()) {
             Ok(Parsed::Engine(_)) if is_long(spec.verb) && self.slots.waiting() >= MAX_LONG => {
                 return Flow::Stalled(Stall::Owed(MAX_LONG - 1));
             }
@@ -193,7 +193,7 @@ impl Connection {
         self.handle.note_session(&self.session);
     }
 
-    /// SHUTDOWN (spec 3 §3.5.6).
+    /// SHUTDOWN (spec 3 §3.5.6). Differs: what was answered before it is still sent if the end leaves time for that.
     fn shutdown(&mut self, words: &[Bytes]) {
         let given = |name: &str| words.iter().any(|word| word.eq_ignore_ascii_case(name.as_bytes()));
         let known = |word: &Bytes| {

@@ -4,7 +4,7 @@
 //! output limit rather than waited for.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
+use std::io::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -150,20 +150,23 @@ impl Handle {
         self.bell.notify_one();
     }
 
-    /// Delivers a message. False if that broke the output limit: the client is doomed then, and what it was sent is dropped.
-    pub fn deliver(&self, message: &Arc<Message>, limit: BufferLimit) -> bool {
+    /// Delivers a message. If that broke the output limit, the client is doomed, what it was sent is dropped, and its line as of then is
+    /// returned.
+    pub fn deliver(&self, message: &Arc<Message>, limit: BufferLimit) -> Option<String> {
         let mut mail = lock(&self.mail);
         if mail.delivery.doom.is_some() {
-            return true;
+            return None;
         }
         mail.delivery.items.push_back(Item::Message(message.clone()));
         let within = mail.backlog.add(message, limit);
-        if !within {
-            mail.doom(Doom::Now);
-        }
         drop(mail);
-        self.bell.notify_one();
-        within
+        if within {
+            self.bell.notify_one();
+            return None;
+        }
+        let line = self.log_line();
+        self.doom(Doom::Now);
+        Some(line)
     }
 
     /// Asks for the end of the connection.
@@ -224,18 +227,24 @@ impl Handle {
         facts.no_evict = session.no_evict;
     }
 
+    /// The same as text, for the log.
+    pub fn log_line(&self) -> String {
+        String::from_utf8_lossy(&self.line()).into_owned()
+    }
+
     /// The line of CLIENT LIST, without its line end (spec 3 §3.5.8).
-    pub fn line(&self) -> String {
+    pub fn line(&self) -> Vec<u8> {
         let (facts, output) = (self.facts(), self.output());
-        let mut line = format!("id={} addr={} laddr={} fd={}", self.id.0, self.peer, self.local, self.fd);
+        let mut line =
+            format!("id={} addr={} laddr={} fd={}", self.id.0, self.peer, self.local, self.fd).into_bytes();
         let seconds = |since: Instant| since.elapsed().as_secs();
         let (input, buffers) = (facts.request + facts.input, facts.input_room + output.room);
         let total = size_of::<Handle>() + input + buffers + facts.words + output.in_list;
-        // Writing to a string can't fail.
+        // Writing to memory can't fail.
         let _ = write!(
             line,
             " name={} age={} idle={} flags={} db=0 sub={} psub={} ssub=0 multi=-1 qbuf={} qbuf-free={} argv-mem={} \
-             multi-mem=0 rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={} user={} redir={} resp={}",
+             multi-mem=0 rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={} user=",
             facts.name.as_deref().unwrap_or_default(),
             seconds(self.born),
             seconds(facts.last_active),
@@ -253,10 +262,10 @@ impl Handle {
             total,
             if output.is_stuck { "rw" } else { "r" },
             facts.last_command.unwrap_or("NULL"),
-            String::from_utf8_lossy(&facts.user),
-            facts.redirect,
-            if facts.protocol == Protocol::Resp3 { 3 } else { 2 },
         );
+        line.extend_from_slice(&facts.user);
+        let protocol = if facts.protocol == Protocol::Resp3 { 3 } else { 2 };
+        let _ = write!(line, " redir={} resp={protocol}", facts.redirect);
         line
     }
 

@@ -102,6 +102,7 @@ pub fn on_resolved(fleet: &mut Fleet, cx: &mut Cx, pending: &mut Pending, host: 
             learn_ip(fleet, cx, host, ip);
         }
         None => {
+            // Who asked is told, and that is enough.
             if due.is_empty() {
                 cx.log_unresolved(host);
             }

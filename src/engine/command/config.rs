@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{answer, answer_when_saved, refuse};
 use crate::conf::settings::LogLevel;
-use crate::engine::Action;
+use crate::engine::action::Action;
 use crate::engine::cx::Cx;
 use crate::engine::fleet::Fleet;
 use crate::engine::globals::Tunables;
