@@ -2,13 +2,19 @@
 
 mod asking;
 mod commands;
+mod endings;
 mod failover;
 mod gossip;
+mod greeting;
 mod health;
 mod info;
 mod lab;
 mod links;
+mod reports;
 mod scripts;
 mod selection;
+mod sharing;
 mod stub;
+mod terms;
+mod tilt;
 mod votes;
