@@ -115,9 +115,11 @@ impl Directive {
             }
             _ => self.kind.canonical(words, before)?,
         };
-        // What a Sentinel acts on is handled as text, except passwords.
-        let is_text = words.iter().all(|word| std::str::from_utf8(word).is_ok());
-        if self.served && !PASSWORDS.contains(&self.name) && !is_text {
+        // Differs: what a Sentinel acts on is handled as text, except passwords and what is only shown. The reference takes any bytes.
+        if self.served
+            && !ANY_BYTES.contains(&self.name)
+            && words.iter().any(|word| std::str::from_utf8(word).is_err())
+        {
             return Err("argument must be UTF-8 text".to_owned());
         }
         Ok(lines)
@@ -143,8 +145,9 @@ pub fn find(name: &[u8]) -> Option<&'static Directive> {
     BY_NAME.get(std::str::from_utf8(name).ok()?).copied()
 }
 
-/// The values that may be any bytes.
-const PASSWORDS: [&str; 3] = ["requirepass", "tls-key-file-pass", "tls-client-key-file-pass"];
+/// The values of served directives that may be any bytes: passwords, and what is only shown.
+const ANY_BYTES: [&str; 5] =
+    ["requirepass", "tls-key-file-pass", "tls-client-key-file-pass", "syslog-ident", "proc-title-template"];
 
 /// Directives of older versions that are accepted with one value and ignored (spec 1 §2.4).
 pub const OBSOLETE: [&[u8]; 3] =

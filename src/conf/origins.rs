@@ -1,6 +1,8 @@
 //! Which settings are not the configuration file's own: the rewrite must not move them into it (spec 1 §5.7, §8.2).
 //!
-//! Included files are never modified, and what they say need not be said again. What the command line or standard input
+//! Differs: the reference writes all of it into the file. What an included file says of a master or a user is then said twice,
+//! and the next start fails; a password moves to a file that others may read; what is edited in the included file later is
+//! overruled. Included files are never modified, and what they say need not be said again. What the command line or standard input
 //! says holds for this run only.
 
 use std::collections::{BTreeMap, BTreeSet};

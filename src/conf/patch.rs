@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::settings::{MasterSettings, SentinelSettings, Settings};
+use super::settings::{KnownPeer, MasterSettings, SentinelSettings, Settings};
 use crate::model::MasterName;
 use crate::text::words;
 
@@ -55,6 +55,69 @@ impl Settings {
         }
         self.masters = masters.into_iter().flatten().collect();
     }
+
+    /// A patch as the reference would have saved it: with a file for each replica, peer and master that is new, since what
+    /// different rewrites add is set apart by an empty line (spec 1 §5.1, §5.3). Everything else is the first step.
+    pub fn steps_of(&self, patch: &Patch) -> Vec<Patch> {
+        let mut first = Vec::new();
+        let mut later = Vec::new();
+        let mut is_news = patch.changes.is_empty();
+        for change in &patch.changes {
+            let Change::Master(new) = change else {
+                is_news |= *change != Change::Sentinel(Box::new(self.sentinel.clone()));
+                first.push(change.clone());
+                continue;
+            };
+            match self.masters.iter().find(|old| old.name == new.name) {
+                Some(old) if has_only_grown(old, new) => {
+                    let mut steps = growth(old, new);
+                    let start = steps.remove(0);
+                    is_news |= start != *old;
+                    first.push(Change::Master(Box::new(start)));
+                    later.extend(steps);
+                }
+                None if is_news => later.push((**new).clone()),
+                _ => {
+                    is_news = true;
+                    first.push(change.clone());
+                }
+            }
+        }
+        let first = (is_news || later.is_empty()).then_some(Patch { changes: first });
+        let later = later.into_iter().map(|master| Patch { changes: vec![Change::Master(Box::new(master))] });
+        first.into_iter().chain(later).collect()
+    }
+}
+
+/// True if the master is where it was and nobody is missing: after a switch, lines change their holders at once.
+fn has_only_grown(old: &MasterSettings, new: &MasterSettings) -> bool {
+    (&old.host, old.port) == (&new.host, new.port)
+        && old.replicas.iter().all(|replica| new.replicas.contains(replica))
+        && old.peers.iter().all(|peer| new.peers.iter().any(|other| other.run_id == peer.run_id))
+}
+
+/// The states on the way to `new`: the first without the replicas and peers that `old` lacks, each other with one more.
+fn growth(old: &MasterSettings, new: &MasterSettings) -> Vec<MasterSettings> {
+    let is_old = |peer: &KnownPeer| old.peers.iter().any(|other| other.run_id == peer.run_id);
+    let mut replicas: Vec<bool> = new.replicas.iter().map(|replica| old.replicas.contains(replica)).collect();
+    let mut peers: Vec<bool> = new.peers.iter().map(is_old).collect();
+    let state = |replicas: &[bool], peers: &[bool]| {
+        let mut state = new.clone();
+        let (mut is_replica, mut is_peer) = (replicas.iter(), peers.iter());
+        state.replicas.retain(|_| is_replica.next() == Some(&true));
+        state.peers.retain(|_| is_peer.next() == Some(&true));
+        state
+    };
+    let mut states = vec![state(&replicas, &peers)];
+    while let Some(at) = replicas.iter().position(|known| !known) {
+        replicas[at] = true;
+        states.push(state(&replicas, &peers));
+    }
+    while let Some(at) = peers.iter().position(|known| !known) {
+        peers[at] = true;
+        states.push(state(&replicas, &peers));
+    }
+    states
 }
 
 /// Name and rules of a `user` line.
@@ -67,6 +130,37 @@ fn user(line: &str) -> Option<(String, Vec<String>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_discovered_at_once_is_saved_one_by_one() {
+        let mut settings = Settings::default();
+        let mut master = MasterSettings::new("m".into(), "1.1.1.1".into(), 1, 1);
+        settings.apply(&Patch { changes: vec![Change::Master(Box::new(master.clone()))] });
+        let known = |changes: &[&MasterSettings]| {
+            let changes = changes.iter().map(|&master| Change::Master(Box::new(master.clone()))).collect();
+            let count = |change: &Change| match change {
+                Change::Master(master) => (master.replicas.len(), master.peers.len()),
+                other => panic!("{other:?}"),
+            };
+            let steps = settings.steps_of(&Patch { changes });
+            steps.iter().map(|step| step.changes.iter().map(count).collect()).collect::<Vec<Vec<_>>>()
+        };
+        assert_eq!(known(&[]).len(), 1, "a flush is a step");
+        assert_eq!(known(&[&master]), [[(0, 0)]]);
+        let mut other = master.clone();
+        other.name = "n".into();
+        assert_eq!(known(&[&other]), [[(0, 0)]]);
+        let mut third = master.clone();
+        third.name = "o".into();
+        assert_eq!(known(&[&other, &third]), [[(0, 0)], [(0, 0)]]);
+        master.replicas = vec![("1.1.1.1".into(), 2), ("1.1.1.1".into(), 3)];
+        master.peers = vec![KnownPeer { run_id: "p".into(), host: "1.1.1.1".into(), port: 4 }];
+        assert_eq!(known(&[&master]), [[(1, 0)], [(2, 0)], [(2, 1)]]);
+        master.quorum = 2;
+        assert_eq!(known(&[&master]), [[(0, 0)], [(1, 0)], [(2, 0)], [(2, 1)]]);
+        master.port = 2;
+        assert_eq!(known(&[&master]), [[(2, 1)]], "a switch is one step");
+    }
 
     #[test]
     fn changes_apply_in_order_and_twice_over() {

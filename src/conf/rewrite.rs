@@ -28,9 +28,10 @@ pub(super) struct Line {
 
 /// The new text of the file whose present text is `old` (empty if there is none).
 ///
-/// Byte for byte what the reference writes, but for four things: a line stays with the master it named (spec 1 §5.4), values
-/// that need quotes get them (§5.5), old names of `sentinel` directives are reused (§3.4), and what an include or the command
-/// line said is not added (§5.7, §8.2). Appended lines come in a fixed order.
+/// Byte for byte what the reference writes, but for five things: a line stays with the master it named (spec 1 §5.4), values
+/// that need quotes get them (§5.5), old names of `sentinel` directives are reused (§3.4), what an include or the command
+/// line said is not added (§5.7, §8.2), and options are left out at the defaults of the file alone (§5.3). Appended lines come
+/// in a fixed order.
 pub fn rewrite(old: &[u8], settings: &Settings) -> Vec<u8> {
     let mut layout = Layout::read(old);
     let origins = &settings.server.origins;

@@ -204,6 +204,8 @@ impl<'f> Evaluation<'f> {
     }
 
     /// Host and port as an instance may have them (spec 1 §3.3). Names are resolved later, by the engine's wish.
+    ///
+    /// Differs: a short form such as `127.1` becomes the full one at once; the reference keeps it for `announce-hostnames`.
     fn address(&self, host: &[u8], port: &[u8]) -> Outcome<(String, u16)> {
         let port = u16::try_from(number::lenient(port)).map_err(|_| "Invalid port number.")?;
         let host = text(host)?;

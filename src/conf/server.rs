@@ -46,6 +46,11 @@ impl Values<'_> {
         self.bytes(name).map(|bytes| String::from_utf8(bytes).expect("checked to be UTF-8 when read"))
     }
 
+    /// A text that is only shown: bytes that are no UTF-8 need not be.
+    fn shown(&self, name: &str) -> String {
+        self.bytes(name).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
     fn buffer_limit(&self, class: usize) -> BufferLimit {
         let line = &self.0["client-output-buffer-limit"][class];
         let mut words =
@@ -134,11 +139,11 @@ impl Values<'_> {
             },
             log_file: self.text("logfile").unwrap_or_default(),
             syslog_enabled: self.yes("syslog-enabled"),
-            syslog_ident: self.text("syslog-ident").unwrap_or_default(),
+            syslog_ident: self.shown("syslog-ident"),
             syslog_facility: self.word("syslog-facility").to_owned(),
             always_show_logo: self.yes("always-show-logo"),
             set_proc_title: self.yes("set-proc-title"),
-            proc_title_template: self.text("proc-title-template").unwrap_or_default(),
+            proc_title_template: self.shown("proc-title-template"),
             requirepass: self.bytes("requirepass"),
             users: Vec::new(),
             acl_file: self.text("aclfile").filter(|path| !path.is_empty()),

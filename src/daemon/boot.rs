@@ -50,7 +50,7 @@ pub struct Booted {
 pub struct Refused;
 
 /// Runs the whole start.
-pub fn boot(invocation: &Invocation, umask: u32) -> Result<Booted, Refused> {
+pub fn boot(invocation: &Invocation) -> Result<Booted, Refused> {
     let config_path = invocation.file.as_ref().map(|file| absolute(&file.to_string_lossy()));
     let (mut settings, places) = read_config(invocation, config_path.as_deref())?;
     let config_path = check_config_file(config_path)?;
@@ -76,7 +76,7 @@ pub fn boot(invocation: &Invocation, umask: u32) -> Result<Booted, Refused> {
         }
         Refused
     })?;
-    let book = Book::new(ConfigFile::new(&config_path, umask), settings.clone());
+    let book = Book::new(ConfigFile::new(&config_path), settings.clone());
     Ok(Booted { settings, config_path, book, acl, listeners, tls, pid_file, supervisor })
 }
 

@@ -1,4 +1,4 @@
-//! The configuration file on disk: read whole, replaced whole (spec 1 §5.6).
+//! The configuration file on disk, and the one of users: read whole, replaced whole (spec 1 §5.6).
 //!
 //! A replacement is a new file beside the old one, synced and renamed over it, then the folder is synced: whoever reads the path,
 //! even after a power cut, finds the old text or the new, never a mixture. What the text says is none of this module's business.
@@ -62,13 +62,12 @@ impl ReplaceError {
 #[derive(Clone, Debug)]
 pub struct ConfigFile {
     path: PathBuf,
-    umask: u32,
 }
 
 impl ConfigFile {
-    /// The file at an absolute path; `umask` is the one the process was started with.
-    pub fn new(path: impl Into<PathBuf>, umask: u32) -> Self {
-        ConfigFile { path: path.into(), umask }
+    /// The file at a path.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        ConfigFile { path: path.into() }
     }
 
     /// Its path, as the operator gave it.
@@ -122,19 +121,19 @@ impl ConfigFile {
     }
 
     fn write_temporary(&self, temporary: &Path, target: &Path, text: &[u8]) -> Result<(), ReplaceError> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(temporary)
-            .map_err(ReplaceError::Create)?;
-        write_counting(&mut file, text)?;
         let old = fs::metadata(target).ok();
+        // What takes the place of a closed file is never open, not even for a moment.
+        let mode = if old.is_some() { 0o600 } else { 0o644 };
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(mode);
+        let mut file = options.open(temporary).map_err(ReplaceError::Create)?;
+        write_counting(&mut file, text)?;
+        // Differs: mode and owner stay. The reference makes the file its own and readable by all, passwords included.
         if let Some(old) = &old {
             keep_owner(&file, old);
+            let mode = fs::Permissions::from_mode(old.mode() & 0o7777);
+            file.set_permissions(mode).map_err(ReplaceError::Chmod)?;
         }
-        let mode = old.map_or(0o644 & !self.umask, |old| old.mode() & 0o7777);
-        file.set_permissions(fs::Permissions::from_mode(mode)).map_err(ReplaceError::Chmod)?;
         file.sync_all().map_err(ReplaceError::Sync)
     }
 }
@@ -205,7 +204,7 @@ mod tests {
             chown(&path, Some(12), Some(34)).expect("owner");
         }
         let before = fs::metadata(&path).expect("the old file");
-        ConfigFile::new(&path, 0o022).replace(b"new").expect("replaced");
+        ConfigFile::new(&path).replace(b"new").expect("replaced");
         let after = fs::metadata(&path).expect("the new file");
         assert_eq!((after.mode(), after.uid(), after.gid()), (before.mode(), before.uid(), before.gid()));
         assert_ne!(after.ino(), before.ino());
@@ -216,10 +215,13 @@ mod tests {
     #[test]
     fn a_new_file_follows_the_umask() {
         let dir = folder();
-        let file = ConfigFile::new(dir.path().join("s.conf"), 0o027);
+        let file = ConfigFile::new(dir.path().join("s.conf"));
         assert_eq!(file.read().expect("nothing"), b"");
         file.replace(b"new").expect("replaced");
-        assert_eq!(fs::metadata(file.path()).expect("the file").mode() & 0o7777, 0o640);
+        let status = fs::read_to_string("/proc/self/status").expect("a process");
+        let umask = status.lines().find_map(|line| line.strip_prefix("Umask:")).expect("its umask");
+        let umask = u32::from_str_radix(umask.trim(), 8).expect("octal");
+        assert_eq!(fs::metadata(file.path()).expect("the file").mode() & 0o7777, 0o644 & !umask);
     }
 
     #[test]
@@ -229,7 +231,7 @@ mod tests {
         fs::write(&target, "old").expect("written");
         let link = here.path().join("s.conf");
         symlink(&target, &link).expect("linked");
-        ConfigFile::new(&link, 0o022).replace(b"new").expect("replaced");
+        ConfigFile::new(&link).replace(b"new").expect("replaced");
         assert!(fs::symlink_metadata(&link).expect("the link").file_type().is_symlink());
         assert_eq!(fs::read(&target).expect("text"), b"new");
         assert_eq!(names(here.path()), ["s.conf"]);
@@ -237,18 +239,18 @@ mod tests {
 
     #[test]
     fn failures_name_the_step_and_leave_nothing_behind() {
-        let error = ConfigFile::new("/nonexistent/folder/s.conf", 0).replace(b"new").expect_err("no folder");
+        let error = ConfigFile::new("/nonexistent/folder/s.conf").replace(b"new").expect_err("no folder");
         assert_eq!(error.to_string(), "Could not create tmp config file (No such file or directory)");
         assert_eq!(error.reason(), "No such file or directory");
 
         let dir = folder();
         let path = dir.path().join("s.conf");
         fs::create_dir(&path).expect("a folder in the way");
-        let error = ConfigFile::new(&path, 0).replace(b"new").expect_err("a folder in the way");
+        let error = ConfigFile::new(&path).replace(b"new").expect_err("a folder in the way");
         assert_eq!(error.to_string(), "Could not rename tmp config file (Is a directory)");
         assert_eq!(names(dir.path()), ["s.conf"]);
 
-        let error = ConfigFile::new(format!("/{}", "a/".repeat(2048)), 0).replace(b"").expect_err("too long");
+        let error = ConfigFile::new(format!("/{}", "a/".repeat(2048))).replace(b"").expect_err("too long");
         assert_eq!(error.to_string(), "Config file full path is too long");
     }
 

@@ -255,7 +255,7 @@ mod tests {
         let acl = Acl::new(true);
         let parts = (inbox.clone(), directory.clone(), pulse.clone());
         let server = Server::new(&settings.server, identity, acl, parts.0, parts.1, parts.2, exit);
-        let book = Book::new(ConfigFile::new(path, 0o022), settings.clone());
+        let book = Book::new(ConfigFile::new(path), settings.clone());
         let store = Store::start(book, Box::new(Vec::new), inbox.clone()).expect("a thread");
         let clock = Clock::start();
         let engine = Engine::new(settings, 1, clock.now());

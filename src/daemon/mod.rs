@@ -32,7 +32,6 @@ pub mod users;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use nix::sys::stat::{Mode, umask};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 use tracing::error;
@@ -62,7 +61,6 @@ const SERVING_THREADS: (usize, usize) = (2, 4);
 /// Runs a Sentinel to its end. Called on the only thread of the process.
 pub fn run(invocation: &Invocation) -> ExitCode {
     let started = std::time::Instant::now();
-    let umask = current_umask();
     logging::init();
     std::panic::set_hook(Box::new(|panic| {
         let text = panic.to_string().replace('\n', " ");
@@ -70,19 +68,12 @@ pub fn run(invocation: &Invocation) -> ExitCode {
         logging::flush();
         std::process::abort();
     }));
-    let status = match boot::boot(invocation, umask) {
+    let status = match boot::boot(invocation) {
         Ok(booted) => serve(booted, &invocation.program, started),
         Err(boot::Refused) => ExitCode::FAILURE,
     };
     logging::flush();
     status
-}
-
-/// The umask can only be read by setting it; nobody else runs yet.
-fn current_umask() -> u32 {
-    let mode = umask(Mode::empty());
-    umask(mode);
-    mode.bits()
 }
 
 fn serve(booted: Booted, program: &str, started: std::time::Instant) -> ExitCode {

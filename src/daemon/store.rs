@@ -25,6 +25,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 const COMPLAINT_PERIOD: Duration = Duration::from_secs(5);
 /// Beyond this many waiting changes, those that a later one replaces are dropped.
 const COMPACT_ABOVE: usize = 4096;
+/// Up to this product of changes and masters, each patch has a rewrite of its own.
+const STEPWISE_BELOW: usize = 1024;
 
 /// Gives the ACL users as `user` lines, for the file.
 pub type UserLines = Box<dyn Fn() -> Vec<String> + Send>;
@@ -41,18 +43,32 @@ impl Book {
         Book { file, settings }
     }
 
-    /// Folds a change in, without writing.
-    fn apply(&mut self, patch: &Patch) {
-        self.settings.apply(patch);
-    }
-
-    fn write(&self) -> Result<(), Failure> {
+    /// Folds patches in and writes once. Whatever fails, they are in.
+    fn write(&mut self, patches: &[Patch]) -> Result<(), Failure> {
         let old = self.file.read().map_err(|error| Failure {
             step: format!("Could not read the config file ({})", strerror(&error)),
             reason: strerror(&error),
-        })?;
-        let text = conf::rewrite(&old, &self.settings);
+        });
+        let text = self.fold(old.as_deref().unwrap_or_default(), patches);
+        old?;
         self.file.replace(&text).map_err(|error| Failure { step: error.to_string(), reason: error.reason() })
+    }
+
+    /// The text that would be there had each patch been written by itself, unless that is too much work.
+    fn fold(&mut self, old: &[u8], patches: &[Patch]) -> Vec<u8> {
+        let changes: usize = patches.iter().map(|patch| patch.changes.len()).sum();
+        if patches.is_empty() || changes * self.settings.masters.len() > STEPWISE_BELOW {
+            patches.iter().for_each(|patch| self.settings.apply(patch));
+            return conf::rewrite(old, &self.settings);
+        }
+        let mut text = old.to_vec();
+        for patch in patches {
+            for step in self.settings.steps_of(patch) {
+                self.settings.apply(&step);
+                text = conf::rewrite(&text, &self.settings);
+            }
+        }
+        text
     }
 }
 
@@ -88,8 +104,10 @@ struct Desk {
 
 #[derive(Default)]
 struct Tray {
-    changes: Vec<Change>,
-    /// How many changes there were after the last compaction.
+    patches: Vec<Patch>,
+    /// How many changes are in them.
+    changes: usize,
+    /// How many there were after the last compaction.
     compacted: usize,
     /// The highest revision handed over and not yet taken.
     revision: Option<Revision>,
@@ -100,7 +118,15 @@ impl Store {
     /// Starts the thread.
     pub fn start(book: Book, users: UserLines, inbox: Inbox) -> std::io::Result<Self> {
         let desk = Arc::new(Desk::default());
-        let writer = Writer { book, users, inbox, desk: desk.clone(), unsaved: None, trouble: None };
+        let writer = Writer {
+            book,
+            users,
+            inbox,
+            desk: desk.clone(),
+            fresh: Vec::new(),
+            unsaved: None,
+            trouble: None,
+        };
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || writer.run())?;
         Ok(Store { desk, thread })
     }
@@ -108,11 +134,14 @@ impl Store {
     /// Hands a change over; `Input::Persisted` follows.
     pub fn persist(&self, revision: Revision, patch: Patch) {
         let mut tray = self.desk.lock();
-        tray.changes.extend(patch.changes);
+        tray.changes += patch.changes.len();
+        tray.patches.push(patch);
         // Not before they have doubled since, or many masters would make each change as dear as all of them.
-        if tray.changes.len() > COMPACT_ABOVE.max(2 * tray.compacted) {
-            compact(&mut tray.changes);
-            tray.compacted = tray.changes.len();
+        if tray.changes.max(tray.patches.len()) > COMPACT_ABOVE.max(2 * tray.compacted) {
+            let mut changes = tray.patches.drain(..).flat_map(|patch| patch.changes).collect();
+            compact(&mut changes);
+            (tray.changes, tray.compacted) = (changes.len(), changes.len());
+            tray.patches.push(Patch { changes });
         }
         tray.revision = Some(revision);
         drop(tray);
@@ -162,6 +191,8 @@ struct Writer {
     users: UserLines,
     inbox: Inbox,
     desk: Arc<Desk>,
+    /// Patches that were taken and not yet folded in.
+    fresh: Vec<Patch>,
     /// The highest revision that was taken and is not on disk.
     unsaved: Option<Revision>,
     trouble: Option<Trouble>,
@@ -200,10 +231,8 @@ impl Writer {
         let mut tray = desk.lock();
         loop {
             if let Some(revision) = tray.revision.take() {
-                let patch = Patch { changes: std::mem::take(&mut tray.changes) };
-                tray.compacted = 0;
-                drop(tray);
-                self.book.apply(&patch);
+                self.fresh = std::mem::take(&mut tray.patches);
+                (tray.changes, tray.compacted) = (0, 0);
                 self.unsaved = Some(revision);
                 return Call::Fresh;
             }
@@ -225,8 +254,10 @@ impl Writer {
     /// Writes once. A fresh change is answered in any case; a retry is answered when it succeeds.
     fn attempt(&mut self, fresh: bool) {
         let Some(revision) = self.unsaved else { return };
-        self.book.apply(&Patch { changes: vec![Change::Users((self.users)())] });
-        match self.book.write() {
+        // Users have no rewrite of their own: the next one takes them along.
+        self.book.settings.apply(&Patch { changes: vec![Change::Users((self.users)())] });
+        let patches = std::mem::take(&mut self.fresh);
+        match self.book.write(&patches) {
             Ok(()) => {
                 log_success(&self.book.file);
                 self.unsaved = None;
@@ -287,7 +318,7 @@ mod tests {
                 .expect("written");
             let inputs = conf::Inputs { path: path.to_str(), ..Default::default() };
             let settings = conf::load(&mut Machine, inputs).expect("a valid file").settings;
-            let book = Book::new(ConfigFile::new(&path, 0o022), settings.clone());
+            let book = Book::new(ConfigFile::new(&path), settings.clone());
             let (inbox, outlet) = inbox::channel();
             let users = Box::new(|| vec!["default on nopass ~* &* +@all".to_string()]);
             let store = Store::start(book, users, inbox).expect("a thread");

@@ -96,8 +96,8 @@ impl Default for Tunables {
 impl Globals {
     /// From the file; `fresh_id` serves when the file has no id yet.
     pub fn new(settings: &Settings, fresh_id: RunId) -> Self {
-        // Spec 1 §3.2: the current epoch is at least every configuration's (and, in a sound file, every vote's).
-        let epochs = settings.masters.iter().map(|master| master.config_epoch.max(master.leader_epoch));
+        // Spec 1 §3.2: the current epoch is at least every configuration's. A vote beyond it is one that nobody can repeat.
+        let epochs = settings.masters.iter().map(|master| master.config_epoch);
         Globals {
             my_id: settings.sentinel.my_id.clone().unwrap_or(fresh_id),
             current_epoch: epochs.fold(settings.sentinel.current_epoch, Epoch::max),

@@ -13,6 +13,8 @@ pub struct Ledger {
     emitted: Revision,
     globals: bool,
     masters: BTreeSet<MasterId>,
+    /// Changed, but not worth a save of their own.
+    noted: BTreeSet<MasterId>,
     removed: Vec<MasterName>,
     flush: bool,
 }
@@ -30,6 +32,11 @@ impl Ledger {
         self.pending()
     }
 
+    /// The record of a master changed in a way that can wait for the next save, whatever that is made for (spec 1 §5.1).
+    pub fn note_master(&mut self, id: MasterId) {
+        self.noted.insert(id);
+    }
+
     /// A master is no longer monitored.
     pub fn record_removal(&mut self, id: MasterId, name: MasterName) -> Revision {
         self.masters.remove(&id);
@@ -37,13 +44,13 @@ impl Ledger {
         self.pending()
     }
 
-    /// Nothing changed, but the file is to be written all the same.
+    /// The file is to be written, with everything as it is now.
     pub fn record_flush(&mut self) -> Revision {
         self.flush = true;
         self.pending()
     }
 
-    /// The changes of this turn, once.
+    /// The changes since the last `Persist`, once.
     pub fn take(&mut self, fleet: &Fleet, globals: &Globals) -> Option<(Revision, Patch)> {
         if !(self.globals || self.flush) && self.masters.is_empty() && self.removed.is_empty() {
             return None;
@@ -52,10 +59,13 @@ impl Ledger {
         if std::mem::take(&mut self.globals) {
             changes.push(Change::Sentinel(Box::new(globals.to_persist())));
         }
-        let masters = std::mem::take(&mut self.masters);
+        let mut masters = std::mem::take(&mut self.masters);
+        masters.append(&mut self.noted);
+        if std::mem::take(&mut self.flush) {
+            masters.extend(fleet.masters.iter().map(|(id, _)| id));
+        }
         let records = masters.into_iter().filter(|id| fleet.masters.get(*id).is_some());
         changes.extend(records.map(|id| Change::Master(Box::new(fleet.to_persist(id, globals)))));
-        self.flush = false;
         self.emitted = self.pending();
         Some((self.emitted, Patch { changes }))
     }

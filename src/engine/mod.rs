@@ -115,6 +115,10 @@ impl Engine {
     /// Records a fact and settles what it touched.
     pub fn handle(&mut self, now: Now, input: Input) {
         self.begin(now);
+        if matches!(input, Input::Command { .. }) {
+            // What each of several commands changes is saved apart, as in the reference (spec 1 §5.1).
+            self.persist();
+        }
         let (fleet, cx) = (&mut self.fleet, &mut self.cx);
         match input {
             Input::Connected(id, ends) if link::is_current(fleet, id) => {
@@ -160,8 +164,13 @@ impl Engine {
         self.settle();
     }
 
-    /// Ends a turn: what was recorded during it becomes one `Persist`. Call once after the last `handle` of a turn, before draining.
+    /// Ends a turn: what was recorded since the last command becomes one `Persist`. Call once after the last `handle` of a turn,
+    /// before draining.
     pub fn end_turn(&mut self) {
+        self.persist();
+    }
+
+    fn persist(&mut self) {
         if let Some((revision, patch)) = self.cx.ledger.take(&self.fleet, &self.cx.globals) {
             self.cx.outbox.push(Action::Persist(revision, patch));
         }

@@ -33,6 +33,8 @@ impl Address {
     }
 
     /// The host in the form other parties are shown: the name if `announce_hostnames`, else the IP, else (never resolved) the name.
+    ///
+    /// Differs: in the last case the reference shows, and saves, nothing.
     pub fn shown_host(&self, announce_hostnames: bool) -> String {
         match self.ip {
             Some(ip) if !announce_hostnames => ip.to_string(),

@@ -66,6 +66,8 @@ pub struct Node {
     pub env: Vec<(String, String)>,
     /// Password sent by [`Node::client`].
     pub password: Option<String>,
+    /// The working directory to start in, if it is not ours.
+    pub folder: Option<PathBuf>,
     child: Option<Child>,
 }
 
@@ -83,6 +85,7 @@ impl Node {
             prefix: Vec::new(),
             env: Vec::new(),
             password: None,
+            folder: None,
             child: None,
         }
     }
@@ -106,6 +109,7 @@ impl Node {
         assert!(self.child.is_none(), "{} already runs", self.name);
         let log = OpenOptions::new().create(true).append(true).open(&self.log).expect("a log file");
         let child = Command::new("setpriv")
+            .current_dir(self.folder.as_deref().unwrap_or(Path::new(".")))
             .args(["--pdeathsig", "KILL"])
             .args(&self.prefix)
             .arg(&self.program)

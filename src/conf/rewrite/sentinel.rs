@@ -48,6 +48,9 @@ pub(in crate::conf) fn sentinel_lines<'m>(
 }
 
 /// What is worth a line for one master: options at their defaults are not.
+///
+/// Differs: the default is the one that the next start will assume. The reference leaves out what equals the defaults set by
+/// SENTINEL DEBUG, which is then lost.
 fn master_lines(master: &MasterSettings, put: &mut impl FnMut(Line)) {
     let name = master.name.as_str().as_bytes();
     let mut emit = |word: Word, values: &[&[u8]]| {

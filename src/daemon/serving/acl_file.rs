@@ -1,8 +1,6 @@
 //! ACL SAVE and ACL LOAD: the users in a file of their own (directive `aclfile`).
 
 use std::fs;
-use std::io::{self, Write as _};
-use std::path::Path;
 
 use bytes::Bytes;
 use tracing::warn;
@@ -10,7 +8,8 @@ use tracing::warn;
 use super::connection::Connection;
 use super::handle::Doom;
 use super::listen::reason;
-use crate::acl::{Acl, DEFAULT_USER, file};
+use crate::acl::{DEFAULT_USER, file};
+use crate::daemon::config_file::ConfigFile;
 use crate::wire::Value;
 
 const NO_FILE: &str = "This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store users in the Redis configuration.";
@@ -21,10 +20,10 @@ impl Connection {
     /// ACL SAVE.
     pub fn save_users(&mut self) -> Result<Value, Value> {
         let path = self.acl_path()?;
-        match save(&path, &self.shared.acl.load()) {
+        match ConfigFile::new(&path).replace(&file::render(&self.shared.acl.load())) {
             Ok(()) => Ok(Value::OK),
             Err(error) => {
-                warn!("Saving ACL file '{path}': {}", reason(&error));
+                warn!("Saving ACL file '{path}': {}", error.reason());
                 Err(Value::error(NOT_SAVED))
             }
         }
@@ -56,19 +55,4 @@ impl Connection {
         let path = self.shared.settings.acl_file.clone().filter(|path| !path.is_empty());
         path.ok_or_else(|| Value::error(NO_FILE))
     }
-}
-
-/// Writes beside the file and renames, so that there is always one whole file.
-fn save(path: &str, acl: &Acl) -> io::Result<()> {
-    let temporary = format!("{path}.tmp-{}", std::process::id());
-    let write = || {
-        let mut out = fs::File::create(&temporary)?;
-        out.write_all(&file::render(acl))?;
-        out.sync_all()?;
-        fs::rename(&temporary, path)?;
-        let folder = Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty());
-        fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
-    };
-    // What is left of a failed attempt is of no use to anybody.
-    write().inspect_err(|_| drop(fs::remove_file(&temporary)))
 }

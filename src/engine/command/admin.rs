@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{answer, answer_when_saved, find, refuse};
-use crate::conf::MasterSettings;
+use crate::conf::{MasterSettings, parse_ip};
 use crate::engine::action::Action;
 use crate::engine::cx::Cx;
 use crate::engine::failover;
@@ -65,17 +65,20 @@ pub fn reset(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, pattern: &str) {
 }
 
 /// `SENTINEL MONITOR name host port quorum`: the checks in the reference's order (spec 3 §3.4.10).
-pub fn monitor(fleet: &mut Fleet, cx: &mut Cx, pending: &mut Pending, words: Monitor) {
+pub fn monitor(fleet: &mut Fleet, cx: &mut Cx, pending: &mut Pending, mut words: Monitor) {
     if words.quorum < 1 {
         return refuse(cx, words.id, ErrorReply::QuorumTooSmall);
     }
-    match words.host.parse::<IpAddr>() {
-        Ok(ip) => add(fleet, cx, words, ip),
-        Err(_) if cx.globals.settings.resolve_hostnames => {
+    match parse_ip(&words.host) {
+        Some(ip) => {
+            words.host = ip.to_string();
+            add(fleet, cx, words, ip);
+        }
+        None if cx.globals.settings.resolve_hostnames => {
             cx.outbox.push(Action::Resolve(words.host.clone()));
             pending.monitors.push(words);
         }
-        Err(_) => {
+        None => {
             cx.log_unresolved(&words.host);
             refuse(cx, words.id, ErrorReply::InvalidHost);
         }
@@ -103,6 +106,8 @@ pub fn on_resolved(fleet: &mut Fleet, cx: &mut Cx, pending: &mut Pending, host: 
             continue;
         };
         instance.address.ip = Some(ip);
+        // The file shows the address of a name (spec 1 §3.3).
+        fleet.master_of(entity).into_iter().for_each(|master| cx.ledger.note_master(master));
         if let Entity::Master(id) = entity {
             fleet.publish_address(id, cx);
         }

@@ -81,7 +81,9 @@ pub fn set(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, pairs: Vec<(String, Ve
     masters.into_iter().for_each(|master| fleet.publish_address(master, cx));
     // Differs: nothing of this is about TLS, but it lets an administrator who can't send signals have new certificates used.
     cx.outbox.push(Action::RereadCertificates);
-    let revision = cx.ledger.record_globals();
+    cx.ledger.record_globals();
+    // How hosts are shown may have changed everywhere.
+    let revision = cx.ledger.record_flush();
     answer_when_saved(cx, id, revision);
 }
 

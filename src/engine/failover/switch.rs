@@ -107,6 +107,7 @@ pub fn reset_master(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
         fleet.remove_peer(peer, cx);
     }
     reset_state(fleet, cx, id);
+    cx.ledger.note_master(id);
     fleet.announce(cx, Level::Warning, "+reset-master", Entity::Master(id), "");
 }
 
