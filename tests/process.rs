@@ -7,6 +7,7 @@ use std::io::{Read, Write};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixStream};
+use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -275,4 +276,39 @@ fn daemonized_with_a_log_file_it_leaves_its_parent_and_runs_on() {
     assert!(text_of(&log).contains(&format!("{}:X ", daemon.0)));
     client.send(&["SHUTDOWN"]).expect("an open connection");
     wait_for("its end", 10, || !daemon.is_alive() && !pidfile.exists());
+}
+
+/// The command line as the kernel shows it, without the zeros at its end.
+fn title_of(pid: u32) -> String {
+    text_of(Path::new(&format!("/proc/{pid}/cmdline"))).trim_end_matches('\0').to_owned()
+}
+
+#[test]
+fn the_title_is_that_of_the_reference() {
+    let world = World::new();
+    let socket = world.path("s").display().to_string();
+    let scenes: [&[&str]; 5] = [
+        &[],
+        &["bind -::1 127.0.0.1"],
+        &["proc-title-template \"{{x {port} {tls-port} <{unixsocket}> {server-mode} \"", "unixsocket SOCKET"],
+        &["proc-title-template \"  {title}  {config-file}  \""],
+        &["set-proc-title no"],
+    ];
+    for scene in scenes {
+        let lines: Vec<String> = scene.iter().map(|line| line.replace("SOCKET", &socket)).collect();
+        let mut sentinel = lone(&world, &lines);
+        // Room for any title, and the same first word for both.
+        let called = world.path("redis-sentinel");
+        sentinel.args = vec!["--loglevel".into(), "notice".into(), "--syslog-ident".into(), "x".repeat(200)];
+        let titles = [Kind::Subject, Kind::Reference].map(|kind| {
+            fs::remove_file(&called).ok();
+            symlink(kind.program(), &called).expect("a link in our own folder");
+            sentinel.program = called.clone();
+            sentinel.start();
+            let title = title_of(sentinel.pid());
+            sentinel.kill9();
+            title
+        });
+        assert_eq!(titles[0], titles[1], "{scene:?}");
+    }
 }

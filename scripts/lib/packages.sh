@@ -63,3 +63,25 @@ need_redis() {
         return 1
     fi
 }
+
+# Makes sure of what only tests use: the languages and tools of real clients, of monitoring, and of Debian's services.
+# What is there already is taken as it is, wherever it comes from.
+need_test_tools() {
+    local missing=()
+    python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+    if ! node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 18 ? 0 : 1)' 2>/dev/null; then
+        missing+=(nodejs npm)
+    elif ! command -v npm >/dev/null; then
+        missing+=(npm)
+    fi
+    command -v prometheus-redis-exporter >/dev/null || missing+=(prometheus-redis-exporter)
+    command -v systemd-analyze >/dev/null || missing+=(systemd)
+    command -v logrotate >/dev/null || missing+=(logrotate)
+    command -v ip >/dev/null || missing+=(iproute2)
+    command -v ps >/dev/null || missing+=(procps)
+    command -v script >/dev/null || missing+=(bsdutils)
+    [ -e /lib/lsb/init-functions ] || missing+=(lsb-base)
+    if [ "${#missing[@]}" -gt 0 ]; then
+        install_packages "${missing[@]}"
+    fi
+}

@@ -19,7 +19,7 @@ use super::store::Book;
 use super::strerror::{errno_text, strerror};
 use super::supervision::{self, Supervisor};
 use super::tls::{self, Places, Tls};
-use super::{background, banner, logging, shutdown, users};
+use super::{background, banner, logging, shutdown, title, users};
 use crate::acl::Acl;
 use crate::cli::Invocation;
 use crate::conf::settings::LogLevel;
@@ -65,6 +65,7 @@ pub fn boot(invocation: &Invocation) -> Result<Booted, Refused> {
     grant_files(&mut settings)?;
     info!("monotonic clock: POSIX clock_gettime");
     let listeners = serving::bind(&settings.server, tls.clone()).map_err(|_| Refused)?;
+    title::set(&settings.server, &config_path, &invocation.program);
 
     shutdown::hold_signals();
     let pid_file = write_pid_file(&mut settings, in_background);

@@ -26,6 +26,7 @@ pub mod store;
 pub mod stream;
 pub mod strerror;
 pub mod supervision;
+pub mod title;
 pub mod tls;
 pub mod users;
 

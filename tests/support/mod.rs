@@ -8,9 +8,12 @@
 //! every port is reserved for as long as the test process lives.
 #![allow(dead_code, unused_imports, reason = "each test binary uses its own part of this module")]
 
+pub mod driver;
 pub mod fake;
 pub mod fleet;
+pub mod machine;
 pub mod node;
+pub mod pair;
 pub mod port;
 pub mod resp;
 pub mod watch;
@@ -20,6 +23,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+pub use driver::{Driver, Library};
 pub use fleet::Fleet;
 pub use node::{Kind, Node};
 pub use resp::{Client, Value};
