@@ -262,3 +262,31 @@ fn the_timeout_of_a_silent_replica_is_tunable() {
     let sent = lab.until("+slave-reconf-sent", 2_000);
     assert_eq!(lab.until("-slave-reconf-sent-timeout slave 127.0.0.1:6002", 4_000) - sent, 3_000);
 }
+
+#[test]
+fn a_replica_without_a_connection_is_told_when_it_is_back() {
+    let mut lab = lab(2, 0);
+    lab.run(3_000);
+    lab.mark();
+    lab.kill(6000);
+    lab.run(800);
+    lab.kill(6002);
+    lab.until("+failover-state-reconf-slaves", 300);
+    lab.run(300);
+    assert_eq!(lab.count("+slave-reconf-sent") + lab.count("+failover-end"), 0);
+    lab.stub(6002).up = true;
+    lab.until("+slave-reconf-done slave 127.0.0.1:6002", 600);
+    lab.until("+failover-end master mymaster 127.0.0.1 6000", 1);
+}
+
+#[test]
+fn the_last_word_names_whom_it_is_for() {
+    let mut lab = lab_with(3, 0, |settings| settings.masters[0].failover_timeout = Duration::from_secs(4));
+    lab.stub(6002).obeys = false;
+    lab.run(3_000);
+    lab.mark();
+    lab.kill(6000);
+    lab.until("+failover-end-for-timeout master mymaster 127.0.0.1 6000", 6_000);
+    lab.until("+slave-reconf-sent-be slave 127.0.0.1:6003 127.0.0.1 6003 @ mymaster 127.0.0.1 6000", 1);
+    assert_eq!(lab.count("+slave-reconf-sent-be"), 1, "who was told before is not told again");
+}

@@ -153,3 +153,22 @@ fn a_short_down_after_shortens_the_ping_period() {
     lab.run(10_000);
     assert_eq!(of(&lab, 6001, "PING").len(), 25, "one each 400 ms");
 }
+
+#[test]
+fn a_young_connection_is_not_dropped_and_neither_is_one_that_answers() {
+    let mut lab = lab(2, 0);
+    lab.stub(6001).mute = true;
+    lab.stub(6002).ping = sentineld::wire::PingReply::Other("NOAUTH".into());
+    lab.cut(6001, None);
+    lab.run(100);
+    lab.mark();
+    let lost = |lab: &Lab, port: u16| {
+        lab.connects.iter().filter(|(_, to, kind)| *to == port && *kind == ConnKind::Command).count()
+    };
+    lab.run(14_800);
+    assert_eq!(lost(&lab, 6001), 0, "half of down-after is long over");
+    lab.run(1_000);
+    assert_eq!(lost(&lab, 6001), 1);
+    lab.run(40_000);
+    assert_eq!(lost(&lab, 6002), 0, "an error is an answer");
+}

@@ -228,6 +228,10 @@ fn a_vote_is_logged_once_for_each_epoch_it_is_given_in() {
     let Answer::Sentinels(peers) = lab.ask(SentinelCommand::Sentinels(MASTER.into())) else { panic!() };
     let vote = (peers[0].voted_leader.as_ref().map(|id| id.as_str()), peers[0].voted_leader_epoch.0);
     assert_eq!(vote, (Some("another"), 6));
+    lab.stub(5001).mute = true;
+    lab.run(5_100);
+    let Answer::Sentinels(peers) = lab.ask(SentinelCommand::Sentinels(MASTER.into())) else { panic!() };
+    assert_eq!(peers[0].voted_leader, None, "a vote that is not repeated is forgotten");
 }
 
 #[test]
