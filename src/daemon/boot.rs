@@ -158,6 +158,7 @@ fn configure_tls(settings: &Settings, places: Places) -> Result<Option<Arc<Tls>>
     }
 }
 
+/// Differs: one line is ours alone, as an operator should be able to tell what runs.
 fn announce() {
     warn!("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
     warn!(

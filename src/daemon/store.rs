@@ -1,7 +1,10 @@
 //! The configuration's writer: a thread that makes changes durable without holding up the engine (spec 1 §5.6).
 //!
 //! It folds in every change that waits and writes once (group commit). A failed write is reported at once, so that nobody waits
-//! for what may never come, and tried again until it succeeds: changes in memory are not to be lost by the next crash.
+//! for what may never come.
+//!
+//! Differs: it is tried again until it succeeds, as changes in memory are not to be lost by the next crash; the reference waits for the
+//! next change.
 //!
 //! Invariant: `Persisted(r, Ok)` is sent only after everything recorded up to `r` is on disk, folder entry included.
 
@@ -45,13 +48,13 @@ impl Book {
 
     /// Folds patches in and writes once. Whatever fails, they are in.
     fn write(&mut self, patches: &[Patch]) -> Result<(), Failure> {
-        let old = self.file.read().map_err(|error| Failure {
-            step: format!("Could not read the config file ({})", strerror(&error)),
-            reason: strerror(&error),
-        });
+        // Compat: that it can't be read is told by the reason alone.
+        let old = self.file.read().map_err(|error| Failure { step: None, reason: strerror(&error) });
         let text = self.fold(old.as_deref().unwrap_or_default(), patches);
         old?;
-        self.file.replace(&text).map_err(|error| Failure { step: error.to_string(), reason: error.reason() })
+        self.file
+            .replace(&text)
+            .map_err(|error| Failure { step: Some(error.to_string()), reason: error.reason() })
     }
 
     /// The text that would be there had each patch been written by itself, unless that is too much work.
@@ -75,7 +78,7 @@ impl Book {
 /// A failed write: what failed, and the system's reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Failure {
-    step: String,
+    step: Option<String>,
     reason: String,
 }
 
@@ -85,7 +88,9 @@ fn log_success(file: &ConfigFile) {
 }
 
 fn log_failure(failure: &Failure) {
-    warn!("{}", failure.step);
+    if let Some(step) = &failure.step {
+        warn!("{step}");
+    }
     warn!("WARNING: Sentinel was not able to save the new configuration on disk!!!: {}", failure.reason);
 }
 
@@ -274,12 +279,13 @@ impl Writer {
         }
     }
 
-    /// Remembers a failure, plans the next attempt, and complains unless it did so a moment ago.
+    /// Remembers a failure, plans the next attempt, and complains; of a retry only if it did not do so a moment ago.
     fn note(&mut self, failure: Failure, fresh: bool) {
         let now = Instant::now();
         let (pause, logged_at) = match &self.trouble {
             Some(before) => {
-                let known = before.last == failure && now.duration_since(before.logged_at) < COMPLAINT_PERIOD;
+                let recent = now.duration_since(before.logged_at) < COMPLAINT_PERIOD;
+                let known = !fresh && recent && before.last == failure;
                 let pause = if fresh { before.pause } else { (before.pause * 2).min(LONGEST_PAUSE) };
                 (pause, known.then_some(before.logged_at))
             }

@@ -152,6 +152,7 @@ impl Cx {
         for id in std::mem::take(&mut self.awaiting_save) {
             let Some(master) = fleet.masters.get(id) else { continue };
             self.touch_master(id);
+            self.touch_link(master.instance.link);
             master.replicas.iter().for_each(|replica| self.touch(Entity::Replica(*replica)));
             master.peers.iter().for_each(|peer| self.touch(Entity::Peer(*peer)));
             let unsettled = [master.ballot.revision, master.config_revision]

@@ -8,7 +8,7 @@ use super::cx::Cx;
 use super::failover::Failover;
 use super::fleet::Fleet;
 use super::link::send;
-use super::notice::{Level, Notice};
+use super::notice::Level;
 use super::peer::{AskState, Peer};
 use super::tag::{Ask, Entity};
 use crate::model::{Epoch, Instant, MasterId, PeerId, RunId};
@@ -81,7 +81,7 @@ fn fnv1a(parts: &[&str]) -> u64 {
 /// Compat: a vote is given whatever we think of the master and of the candidate; and it may only be given at our current epoch.
 pub fn grant(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, epoch: Epoch, candidate: &RunId) {
     if let Some(revision) = cx.observe_epoch(epoch) {
-        let notice = Notice::new(Level::Warning, "+new-epoch", epoch.to_string());
+        let notice = fleet.warning(cx, id, "+new-epoch", epoch.to_string());
         cx.outbox.behind(revision, Action::Publish(notice));
     }
     if fleet.masters[id].ballot.epoch < epoch && cx.globals.current_epoch <= epoch {
@@ -97,7 +97,7 @@ pub fn cast(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, epoch: Epoch, candidat
     master.ballot.leader = Some(candidate.clone());
     master.ballot.epoch = epoch;
     master.ballot.revision = revision;
-    let notice = Notice::new(Level::Warning, "+vote-for-leader", format!("{candidate} {epoch}"));
+    let notice = fleet.warning(cx, id, "+vote-for-leader", format!("{candidate} {epoch}"));
     cx.outbox.behind(revision, Action::Publish(notice));
     if *candidate != cx.globals.my_id {
         // The voter leaves the field to whom it voted for (spec 2 §8.1).

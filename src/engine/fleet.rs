@@ -12,6 +12,7 @@ use super::globals::{Credentials, Globals};
 use super::instance::{InfoState, Instance};
 use super::link::{self, Link};
 use super::master::{Ballot, Master};
+use super::names::Names;
 use super::notice::{Level, Notice};
 use super::peer::{AskState, Peer};
 use super::replica::Replica;
@@ -32,6 +33,8 @@ pub struct Fleet {
     pub peers: Slab<PeerId, Peer>,
     /// Connection pairs.
     pub links: Slab<LinkId, Link>,
+    /// Names of instances to come.
+    pub names: Names,
     by_name: BTreeMap<MasterName, MasterId>,
     by_run_id: BTreeMap<RunId, Vec<PeerId>>,
 }
@@ -50,6 +53,27 @@ impl Fleet {
     /// The first master (by name) at that address.
     pub fn find_by_address(&self, address: &Address) -> Option<MasterId> {
         self.masters_by_name().find(|master| master.instance.address.same_as(address)).map(|master| master.id)
+    }
+
+    /// An address from a host and a port that somebody named.
+    ///
+    /// Differs: a name is looked up among the instances that are known by it. The reference asks DNS each time, and everything waits.
+    pub fn address(&self, host: &str, port: u16) -> Address {
+        let mut address = Address::new(host, port);
+        if address.ip.is_none() {
+            let masters = self.masters.iter().map(|(_, master)| &master.instance);
+            let replicas = self.replicas.iter().map(|(_, replica)| &replica.instance);
+            let peers = self.peers.iter().map(|(_, peer)| &peer.instance);
+            let mut known = masters.chain(replicas).chain(peers).map(|instance| &instance.address);
+            let ip = known.find_map(|known| known.ip.filter(|_| known.host.eq_ignore_ascii_case(host)));
+            address.ip = ip.or_else(|| self.names.known(host).flatten());
+        }
+        address
+    }
+
+    /// True if an instance at that address is to be looked up before it is added.
+    pub fn is_stranger(&self, address: &Address) -> bool {
+        address.ip.is_none() && self.names.known(&address.host).is_none()
     }
 
     /// The replica of a master at that address.
@@ -193,6 +217,7 @@ impl Fleet {
             delay_logged_for: None,
             eligible_since: None,
             config_revision: Revision::default(),
+            begun: Revision::default(),
             address_generation: 0,
             settings,
         });
@@ -363,8 +388,15 @@ impl Fleet {
         notice
     }
 
+    /// A warning of which a master is the reason and whose text does not name it: its notification script is called all the same.
+    pub fn warning(&self, cx: &mut Cx, id: MasterId, name: &'static str, payload: String) -> Notice {
+        let notice = Notice::new(Level::Warning, name, payload);
+        self.notify(cx, &notice, Some(&self.masters[id]));
+        notice
+    }
+
     /// Queues the notification script for a warning about a master or what belongs to it.
-    pub fn notify(&self, cx: &mut Cx, notice: &Notice, master: Option<&Master>) {
+    fn notify(&self, cx: &mut Cx, notice: &Notice, master: Option<&Master>) {
         let script = master.and_then(|master| master.settings.notification_script.clone());
         if let (Level::Warning, Some(script)) = (notice.level, script) {
             let now = cx.mono();
@@ -384,7 +416,7 @@ impl Fleet {
 }
 
 /// Has a host name looked up, so that addresses can be compared and shown; connecting looks it up by itself again.
-fn resolve_if_needed(address: &Address, cx: &mut Cx) {
+pub fn resolve_if_needed(address: &Address, cx: &mut Cx) {
     if address.ip.is_none() && cx.globals.settings.resolve_hostnames {
         cx.outbox.push(Action::Resolve(address.host.clone()));
     }

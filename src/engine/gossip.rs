@@ -1,9 +1,11 @@
 //! Absorbs a hello: peers, epochs, newer configurations (spec 2 §6.3). The hottest path: it changes nothing when it learns nothing.
 
+use super::action::Action;
 use super::cx::Cx;
 use super::failover::{self, NewAddress};
 use super::fleet::Fleet;
 use super::health;
+use super::names::News;
 use super::notice::Level;
 use super::repair;
 use super::tag::Entity;
@@ -24,10 +26,14 @@ pub fn on_hello(fleet: &mut Fleet, cx: &mut Cx, hello: &Hello) {
     }
     let peer = match fleet.find_peer(master, &hello.run_id) {
         Some(peer) if is_at(fleet, peer, hello) => Some(peer),
+        None if may_look_up(fleet, cx, hello) => {
+            return fleet.names.wait(cx, &hello.host, News::Hello(Box::new(hello.clone())));
+        }
         _ => introduce(fleet, cx, master, hello),
     };
     if cx.observe_epoch(hello.current_epoch).is_some() {
-        cx.publish(Level::Warning, "+new-epoch", hello.current_epoch.to_string());
+        let notice = fleet.warning(cx, master, "+new-epoch", hello.current_epoch.to_string());
+        cx.outbox.push(Action::Publish(notice));
     }
     let Some(peer) = peer else { return };
     learn_configuration(fleet, cx, master, peer, hello);
@@ -36,15 +42,20 @@ pub fn on_hello(fleet: &mut Fleet, cx: &mut Cx, hello: &Hello) {
     }
 }
 
+/// True if the sender's host is a name that was not looked up so far.
+fn may_look_up(fleet: &Fleet, cx: &Cx, hello: &Hello) -> bool {
+    cx.globals.settings.resolve_hostnames && fleet.is_stranger(&fleet.address(&hello.host, hello.port))
+}
+
 fn is_at(fleet: &Fleet, peer: PeerId, hello: &Hello) -> bool {
     let address = &fleet.peers[peer].instance.address;
     address.port == hello.port
-        && (address.host == hello.host || address.same_as(&Address::new(hello.host.clone(), hello.port)))
+        && (address.host == hello.host || address.same_as(&fleet.address(&hello.host, hello.port)))
 }
 
 /// A peer unknown so far, or at another address (spec 2 §6.3 steps 3 and 4).
 fn introduce(fleet: &mut Fleet, cx: &mut Cx, master: MasterId, hello: &Hello) -> Option<PeerId> {
-    let address = Address::new(hello.host.clone(), hello.port);
+    let address = fleet.address(&hello.host, hello.port);
     if address.ip.is_none() && !cx.globals.settings.resolve_hostnames {
         cx.log_unresolved(&hello.host);
         return None;
@@ -123,16 +134,13 @@ fn learn_configuration(fleet: &mut Fleet, cx: &mut Cx, master: MasterId, peer: P
     if hello.config_epoch <= fleet.masters[master].config_epoch {
         return;
     }
-    let mut address = Address::new(hello.master_host.clone(), hello.master_port);
+    let address = fleet.address(&hello.master_host, hello.master_port);
     // Differs: an address that we can't use changes nothing. The reference takes the epoch without the address, and from then on
     // spreads the old address under the new epoch (spec 2 §6.3).
     let usable = !address.host.is_empty() && cx.globals.settings.resolve_hostnames;
     if address.ip.is_none() && !usable {
         cx.log_unresolved(&hello.master_host);
         return;
-    }
-    if let Some(replica) = fleet.find_replica(master, &address) {
-        address.ip = address.ip.or(fleet.replicas[replica].instance.address.ip);
     }
     failover::adopt(fleet, cx, master, NewAddress { peer, address, epoch: hello.config_epoch });
 }

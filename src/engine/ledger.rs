@@ -1,4 +1,6 @@
 //! What must survive a crash: which records changed since the last `Persist`, and the revision that will contain them.
+//!
+//! Differs: all changes of a turn are one save; the reference saves an epoch, and then the vote in it.
 
 use std::collections::BTreeSet;
 

@@ -158,6 +158,10 @@ pub fn on_connected(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, ends: Endpoints)
         ConnKind::PubSub => "pubsub",
     };
     let name = format!("sentinel-{}-{what}", cx.globals.short_id());
+    if id.kind == ConnKind::Command {
+        // Now it is counted as it is sent.
+        link.pending = 0;
+    }
     let credentials = fleet.credentials(id.link, &cx.globals);
     let auth = credentials.map(|known| Request::Auth { user: known.user, pass: known.pass });
     let mut first: Vec<(Ask, Request)> = auth.into_iter().map(|request| (Ask::Setup, request)).collect();
@@ -226,7 +230,15 @@ pub fn on_disconnected(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, cause: &str) 
     let link = &mut fleet.links[id.link];
     let Some(conn) = link.conn_mut(id.kind) else { return };
     conn.lost(now);
-    tracing::trace!(target: "sentineld::link", "connection {id:?} lost: {cause}");
+    let name = match id.kind {
+        ConnKind::Command => "-cmd-link-reconnection",
+        ConnKind::PubSub => "-pubsub-link-reconnection",
+    };
+    if let Some(owner) = fleet.links[id.link].owners.first() {
+        // Differs: told of every loss; the reference tells of attempts that fail at once, and of no others.
+        tracing::trace!("{name} {} #{cause}", fleet.describe(*owner, &cx.globals));
+    }
+    let link = &mut fleet.links[id.link];
     // The clock of SDOWN starts with the loss, not with the next PING that would have been due.
     if id.kind == ConnKind::Command {
         link.active_ping_at.get_or_insert(now);
@@ -296,6 +308,10 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) -> Option<Instant> {
         // Spec 1 §6.1: the id is saved and the start is logged before anything else happens. The end of the save touches all links.
         return None;
     }
+    let mut masters = fleet.links[id].owners.iter().filter_map(|owner| fleet.master_of(*owner));
+    if masters.all(|master| !cx.outbox.is_settled(fleet.masters[master].begun)) {
+        return None;
+    }
     let target = fleet.target(id)?;
     let down_after = shortest_down_after(fleet, id)?;
     let mut wake = None;
@@ -337,11 +353,25 @@ fn connect(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, kind: ConnKind, target: &
     conn.start(now, cap);
     let attempt = conn.attempt();
     if kind == ConnKind::Command {
-        link.pending = 0;
+        fleet.links[id].pending = promised(fleet, cx, id);
         // Spec 2 §3.5: an older unanswered PING keeps its time, so flapping never extends the clock.
         await_life(fleet, cx, id);
     }
     cx.outbox.push(Action::Connect(ConnId { link: id, kind, attempt }, target.clone()));
+}
+
+/// What is going to be sent as soon as the connection is established. Compat: it counts as unanswered from the start of the attempt, as the
+/// reference writes it before it knows whether anybody listens, and it goes on counting when nobody does: PING, INFO, a hello that is due.
+fn promised(fleet: &Fleet, cx: &Cx, id: LinkId) -> u64 {
+    let link = &fleet.links[id];
+    let owed = |owner: &Entity| {
+        let info = u64::from(!matches!(owner, Entity::Peer(_)));
+        let greeted = fleet.instance(*owner).and_then(|instance| instance.hello_accepted_at);
+        let since = greeted.or(link.active_ping_at);
+        let hello = since.is_some_and(|since| cx.mono().since(since) > cx.globals.tunables.publish_period);
+        info + u64::from(hello)
+    };
+    1 + link.owners.iter().map(owed).sum::<u64>()
 }
 
 /// Starts the clock of SDOWN if it does not run. Each owner's own down-after counts from here: its timer has to be armed.

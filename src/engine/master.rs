@@ -47,6 +47,8 @@ pub struct Master {
     pub eligible_since: Option<Instant>,
     /// What must be saved before our gossip names the configuration in force.
     pub config_revision: Revision,
+    /// The save that holds its SENTINEL MONITOR: until that was tried, `+monitor` is not announced and nobody connects.
+    pub begun: Revision,
     /// Counts address changes, so that opinions about an older address are recognised.
     pub address_generation: u32,
 }

@@ -26,6 +26,7 @@ mod instance;
 mod ledger;
 mod link;
 mod master;
+mod names;
 pub mod notice;
 mod outbox;
 mod peer;

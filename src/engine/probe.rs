@@ -149,6 +149,8 @@ fn hello_step(fleet: &mut Fleet, cx: &mut Cx, entity: Entity) -> Option<Instant>
 }
 
 /// Our gossip about the instance's master (spec 2 §6.1).
+///
+/// Differs: an empty `announce-ip` announces what the connection says; the reference announces the empty text, and is lost to its peers.
 fn compose(fleet: &Fleet, cx: &Cx, entity: Entity) -> Option<Hello> {
     let globals = &cx.globals;
     let id = fleet.master_of(entity)?;

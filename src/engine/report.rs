@@ -3,6 +3,7 @@
 use super::cx::Cx;
 use super::failover::{self, Failover};
 use super::fleet::Fleet;
+use super::names::News;
 use super::notice::Level;
 use super::repair;
 use super::replica::Reconf;
@@ -60,16 +61,28 @@ fn learn_run_id(fleet: &mut Fleet, cx: &mut Cx, entity: Entity, report: &InfoRep
 
 fn learn_replicas(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, report: &InfoReport) {
     for (host, port) in &report.replicas {
-        let address = Address::new(host.clone(), *port);
+        let address = fleet.address(host, *port);
         if address.ip.is_none() && !cx.globals.settings.resolve_hostnames {
             cx.log_unresolved(host);
             continue;
         }
-        if fleet.find_replica(id, &address).is_none() {
-            let replica = fleet.add_replica(id, address, cx);
-            fleet.announce(cx, Level::Notice, "+slave", Entity::Replica(replica), "");
-            cx.ledger.record_master(id);
+        if fleet.find_replica(id, &address).is_some() {
+            continue;
         }
+        if fleet.is_stranger(&address) {
+            fleet.names.wait(cx, host, News::Replica(id, *port));
+        } else {
+            introduce_replica(fleet, cx, id, address);
+        }
+    }
+}
+
+/// A replica that was not known: it is added and announced.
+pub fn introduce_replica(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, address: Address) {
+    if fleet.find_replica(id, &address).is_none() {
+        let replica = fleet.add_replica(id, address, cx);
+        fleet.announce(cx, Level::Notice, "+slave", Entity::Replica(replica), "");
+        cx.ledger.record_master(id);
     }
 }
 

@@ -1,6 +1,8 @@
 //! The HELP answers of the containers (spec 3 §3.4.2).
 //!
-//! The syntax lines and the number of lines are those of the reference 7.0.15; the descriptions are ours.
+//! The syntax lines and the number of lines are those of the reference 7.0.15.
+//!
+//! Differs: the descriptions are ours.
 
 use super::value::Value;
 

@@ -81,7 +81,7 @@ fn sentinel(
         Verb::SentinelMaster => SentinelCommand::Master(word(2)),
         Verb::SentinelReplicas | Verb::SentinelSlaves => SentinelCommand::Replicas(word(2)),
         Verb::SentinelSentinels => SentinelCommand::Sentinels(word(2)),
-        Verb::SentinelGetMasterAddrByName => SentinelCommand::GetMasterAddr(word(2)),
+        Verb::SentinelGetMasterAddrByName => SentinelCommand::GetMasterAddr(until_nul(&args[2])),
         Verb::SentinelIsMasterDownByAddr => is_master_down(args, asker)?,
         Verb::SentinelCkquorum => SentinelCommand::CheckQuorum(word(2)),
         Verb::SentinelFailover => SentinelCommand::Failover(word(2)),
@@ -115,9 +115,7 @@ fn is_master_down(args: &[Bytes], asker: Option<&str>) -> Result<SentinelCommand
 fn monitor(args: &[Bytes]) -> Result<SentinelCommand, CommandError> {
     let quorum = parse_integer(&args[5]).ok_or(CommandError::InvalidQuorum)?;
     let port = parse_integer(&args[4]).ok_or(CommandError::InvalidPort)?;
-    // Compat: a name ends at its first NUL.
-    let name = args[2].split(|&byte| byte == 0).next().unwrap_or_default();
-    Ok(SentinelCommand::Monitor { name: text(name), host: text(&args[3]), port, quorum })
+    Ok(SentinelCommand::Monitor { name: until_nul(&args[2]), host: text(&args[3]), port, quorum })
 }
 
 /// Differs: several patterns or pairs are accepted, as releases from 7.2 on do.
@@ -134,6 +132,11 @@ fn config(args: &[Bytes]) -> Result<SentinelCommand, CommandError> {
         return Err(CommandError::ConfigMissingValue(Bytes::copy_from_slice(name)));
     }
     Ok(SentinelCommand::ConfigSet(pairs.iter().map(|[name, value]| (text(name), value.to_vec())).collect()))
+}
+
+/// Compat: what two commands take for a name ends at its first NUL.
+fn until_nul(word: &[u8]) -> String {
+    text(word.split(|&byte| byte == 0).next().unwrap_or_default())
 }
 
 fn text(word: &[u8]) -> String {

@@ -167,7 +167,7 @@ fn monitor_by_name_waits_for_its_address() {
     let refused = lab.answers.values().next_back().cloned();
     let Some(Answer::Error(error)) = refused else { panic!("{refused:?}") };
     assert_eq!(error.to_string(), "ERR Invalid IP address or hostname specified");
-    assert_eq!(lab.seen(), ["log: Failed to resolve hostname 'db.example'"], "said once");
+    assert!(lab.seen().is_empty(), "the answer says enough");
     assert_eq!(lab.command(command("m"), &[]), None);
     let ip = "127.0.0.9".parse().ok();
     lab.mark();

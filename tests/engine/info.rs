@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sentineld::engine::Input;
 use sentineld::wire::{Answer, Request, SentinelCommand};
 
 use crate::lab::{Lab, MASTER, lab, lab_with};
@@ -244,4 +245,32 @@ fn what_replicas_say_is_shown() {
     assert_eq!(lab.ask(SentinelCommand::Replicas(MASTER.into())), Answer::Replicas(Vec::new()));
     let Answer::Master(view) = lab.ask(SentinelCommand::Master(MASTER.into())) else { panic!() };
     assert_eq!(view.num_replicas, 1);
+}
+
+#[test]
+fn a_replica_known_by_name_is_announced_by_its_address() {
+    let mut lab = lab_with(0, 0, |settings| settings.sentinel.resolve_hostnames = true);
+    lab.stub(6000).info = Some("role:master\r\nslave0:ip=db.example,port=6001,state=online\r\n".into());
+    lab.mark();
+    lab.run(11_000);
+    assert!(lab.seen().is_empty(), "its name is being looked up");
+    lab.feed(Input::Resolved("db.example".into(), "127.0.0.9".parse().ok()));
+    assert_eq!(lab.seen(), ["+slave slave 127.0.0.9:6001 127.0.0.9 6001 @ mymaster 127.0.0.1 6000"]);
+    lab.mark();
+    lab.run(11_000);
+    assert!(!lab.seen().iter().any(|line| line.starts_with("+slave")), "it is known: {:?}", lab.seen());
+}
+
+#[test]
+fn a_replica_whose_name_can_not_be_resolved_is_known_by_it() {
+    let mut lab = lab_with(0, 0, |settings| settings.sentinel.resolve_hostnames = true);
+    lab.stub(6000).info = Some("role:master\r\nslave0:ip=db.example,port=6001,state=online\r\n".into());
+    lab.run(11_000);
+    lab.mark();
+    lab.feed(Input::Resolved("db.example".into(), None));
+    let expected = [
+        "log: Failed to resolve hostname 'db.example'",
+        "+slave slave db.example:6001 db.example 6001 @ mymaster 127.0.0.1 6000",
+    ];
+    assert_eq!(lab.seen(), expected);
 }

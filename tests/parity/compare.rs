@@ -2,11 +2,18 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::Scope;
+use std::time::{Duration, Instant};
 
-use crate::play::{Case, Play};
+use crate::mask::Mask;
+use crate::play::{Case, Plan, Play, Step};
 use crate::side::Side;
 use crate::stage;
 use crate::support::Kind;
+
+/// How long two states may differ.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What came of a play.
 #[derive(Debug, Default)]
@@ -35,30 +42,77 @@ static DEPARTURES: LazyLock<Vec<String>> = LazyLock::new(|| {
 pub fn perform(play: &Play) -> Outcome {
     let mut outcome = Outcome::default();
     let ports = stage::ports(&play.stage);
-    let build = |kind| catch_unwind(AssertUnwindSafe(|| Side::new(&play.stage, &ports, kind)));
-    let (mut reference, mut ours) = match (build(Kind::Reference), build(Kind::Subject)) {
-        (Ok(reference), Ok(ours)) => (reference, ours),
-        (Err(panic), _) | (_, Err(panic)) => {
-            outcome.wrong.push(format!("  {}.play: no stage: {}", play.name, said(&*panic)));
-            return outcome;
+    std::thread::scope(|scope| {
+        let reference = Performer::enter(scope, &play.stage, &ports, Kind::Reference);
+        let ours = Performer::enter(scope, &play.stage, &ports, Kind::Subject);
+        for said in [reference.lines(), ours.lines()].into_iter().filter_map(Result::err) {
+            outcome.wrong.push(format!("  {}.play: no stage: {said}", play.name));
         }
-    };
-    for case in &play.cases {
-        let compared = catch_unwind(AssertUnwindSafe(|| run(case, &mut reference, &mut ours)));
-        match compared
-            .unwrap_or_else(|panic| Verdict::Wrong(format!("    broke off: {}", said(&*panic)), true))
-        {
-            Verdict::Equal => outcome.equal += 1,
-            Verdict::Documented => outcome.documented += 1,
-            Verdict::Wrong(text, fatal) => {
-                outcome.wrong.push(format!("  {}.play:{} {}\n{text}", play.name, case.line, case.name));
-                if fatal {
-                    break;
+        if !outcome.wrong.is_empty() {
+            return;
+        }
+        for case in &play.cases {
+            match run(case, &reference, &ours) {
+                Verdict::Equal => outcome.equal += 1,
+                Verdict::Documented => outcome.documented += 1,
+                Verdict::Wrong(text, fatal) => {
+                    outcome.wrong.push(format!("  {}.play:{} {}\n{text}", play.name, case.line, case.name));
+                    if fatal {
+                        break;
+                    }
                 }
             }
         }
-    }
+    });
     outcome
+}
+
+/// What a stage gives back for a step, or what it said when it broke off.
+type Lines = Result<Vec<String>, String>;
+
+/// A step to be done, the masks for it, and whether it is the last one once more.
+type Order<'a> = (&'a Step, &'a [Mask], bool);
+
+/// A stage with a thread of its own: both stages do a step at the same time. One thread for a whole play, as servers die with the thread
+/// that started them.
+struct Performer<'a> {
+    steps: Sender<Order<'a>>,
+    given: Receiver<Lines>,
+}
+
+impl<'a> Performer<'a> {
+    /// Builds a stage; the first lines it gives are none, once it stands.
+    fn enter<'s>(
+        scope: &'s Scope<'s, 'a>,
+        plan: &'a Plan,
+        ports: &'a [(String, u16)],
+        kind: Kind,
+    ) -> Performer<'a> {
+        let (steps, todo) = channel::<Order<'_>>();
+        let (done, given) = channel();
+        scope.spawn(move || {
+            let mut side = match catch_unwind(AssertUnwindSafe(|| Side::new(plan, ports, kind))) {
+                Ok(side) => side,
+                Err(panic) => return drop(done.send(Err(said(&*panic)))),
+            };
+            let mut lines = Ok(Vec::new());
+            while done.send(lines).is_ok() {
+                let Ok((step, masks, again)) = todo.recv() else { break };
+                lines = catch_unwind(AssertUnwindSafe(|| side.step(step, masks, again)))
+                    .map_err(|panic| format!("{kind:?}: {}", said(&*panic)));
+            }
+        });
+        Performer { steps, given }
+    }
+
+    fn begin(&self, order: Order<'a>) {
+        // A stage that is no more shows when its lines are asked for.
+        let _ = self.steps.send(order);
+    }
+
+    fn lines(&self) -> Lines {
+        self.given.recv().unwrap_or_else(|_| Err("the stage is no more".to_owned()))
+    }
 }
 
 enum Verdict {
@@ -68,11 +122,16 @@ enum Verdict {
     Wrong(String, bool),
 }
 
-fn run(case: &Case, reference: &mut Side, ours: &mut Side) -> Verdict {
+fn run<'a>(case: &'a Case, reference: &Performer<'a>, ours: &Performer<'a>) -> Verdict {
     let (mut differences, mut mine) = (String::new(), Vec::new());
     for step in &case.steps {
-        let expected = reference.step(step, &case.masks);
-        let got = ours.step(step, &case.masks);
+        let (expected, got) = match both(step, &case.masks, reference, ours) {
+            (Ok(expected), Ok(got)) => (expected, got),
+            (expected, got) => {
+                let broken = [expected.err(), got.err()].map(Option::unwrap_or_default).join("\n    ");
+                return Verdict::Wrong(format!("{differences}    {step:?}\n    broke off: {broken}"), true);
+            }
+        };
         if expected != got {
             differences.push_str(&format!("    {step:?}\n{}", diff(&expected, &got)));
         }
@@ -91,6 +150,28 @@ fn run(case: &Case, reference: &mut Side, ours: &mut Side) -> Verdict {
         Verdict::Wrong(format!("    ours must contain (`ours TEXT`): {missing:?}\n{differences}"), false)
     } else {
         Verdict::Documented
+    }
+}
+
+/// Has a step done on both stages. One that shows a state is repeated for a while as long as they differ: the two get everywhere at their own
+/// pace, and only that they get there is compared.
+fn both<'a>(
+    step: &'a Step,
+    masks: &'a [Mask],
+    reference: &Performer<'a>,
+    ours: &Performer<'a>,
+) -> (Lines, Lines) {
+    let deadline = Instant::now() + PATIENCE;
+    let mut again = false;
+    loop {
+        reference.begin((step, masks, again));
+        ours.begin((step, masks, again));
+        let (expected, got) = (reference.lines(), ours.lines());
+        if expected == got || !step.shows_state() || Instant::now() > deadline {
+            return (expected, got);
+        }
+        again = true;
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 

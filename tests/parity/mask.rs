@@ -29,6 +29,12 @@ pub enum Mask {
     Version,
     /// Order of the elements of a reply, or of lines, where the reference follows a hash table that is new at every start.
     Order,
+    /// How many requests to an instance that does not answer are open, if any.
+    Pending,
+    /// How long scripts run or wait, and their process ids.
+    ScriptTimes,
+    /// Since when there is TILT.
+    Tilt,
     /// Passing milliseconds in log lines and events.
     Milliseconds,
     /// The name of the executable.
@@ -54,6 +60,9 @@ fn one(name: &str) -> Result<Mask, String> {
         "order" => Mask::Order,
         "milliseconds" => Mask::Milliseconds,
         "program" => Mask::Program,
+        "pending" => Mask::Pending,
+        "tilt" => Mask::Tilt,
+        "script-times" => Mask::ScriptTimes,
         _ => return Err(format!("no mask is called {name:?}")),
     })
 }
@@ -82,7 +91,7 @@ struct Pattern {
 }
 
 static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
-    let rows: [(Mask, &str, &'static str); 16] = [
+    let rows: [(Mask, &str, &'static str); 18] = [
         (Mask::Clients, r"\b(id|fd|age|idle)=\d+", "$1=N"),
         (Mask::Clients, r"\b(l?addr)=([0-9.]+):\d+", "$1=$2:N"),
         (Mask::ClientMemory, r"\b(qbuf|qbuf-free|argv-mem|multi-mem|rbs|rbp|omem|tot-mem)=\d+", "$1=N"),
@@ -99,6 +108,8 @@ static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
             "$1$2:N",
         ),
         (Mask::Pids, r"\b(pid[ =:]+)\d+", "${1}N"),
+        (Mask::Pids, r"([+-]script-child|-script-timeout \S+) \d+", "${1} N"),
+        (Mask::Tilt, r"sentinel_tilt_since_seconds:\d+", "sentinel_tilt_since_seconds:N"),
         (Mask::PeerPorts, r"\b(127\.0\.0\.1|127\.\d+\.\d+\.\d+|HOST):\d+", "$1:N"),
         (Mask::PeerPorts, r"\b(fd|id)[= ]\d+", "$1=N"),
         (Mask::Milliseconds, r"\b\d+ ?(ms|milliseconds)\b", "N$1"),
@@ -124,7 +135,7 @@ pub struct Masker {
     /// Text and what takes its place, the longest first.
     pub own: Vec<(String, String)>,
     /// Run ids in the order in which they were met.
-    ids: HashMap<String, usize>,
+    pub ids: HashMap<String, usize>,
 }
 
 impl Masker {
@@ -134,7 +145,6 @@ impl Masker {
             for (text, put) in &self.own {
                 *line = line.replace(text.as_str(), put);
             }
-            *line = self.hide_ids(line);
             for pattern in PATTERNS.iter().filter(|pattern| masks.contains(&pattern.mask)) {
                 *line = pattern.find.replace_all(line, pattern.put).into_owned();
             }
@@ -150,9 +160,17 @@ impl Masker {
                 *line = ":N".to_owned();
             }
         }
+        if masks.contains(&Mask::ScriptTimes) {
+            hide_after(lines, &["run-time", "run-delay", "pid"]);
+        }
+        if masks.contains(&Mask::Pending) {
+            hide_after(lines, &["link-pending-commands"]);
+        }
         if masks.contains(&Mask::Order) {
             sort(lines);
         }
+        // Numbered in the order in which they are shown.
+        lines.iter_mut().for_each(|line| *line = self.hide_ids(line));
     }
 
     fn hide_ids(&mut self, line: &str) -> String {
@@ -189,6 +207,9 @@ fn sort(lines: &mut Vec<String>) {
             _ => elements.push(vec![line]),
         }
     }
-    elements.sort();
+    let key = |element: &Vec<String>| -> Vec<String> {
+        element.iter().map(|line| ID.replace_all(line, "<id>").into_owned()).collect()
+    };
+    elements.sort_by_cached_key(key);
     lines.extend(elements.into_iter().flatten());
 }

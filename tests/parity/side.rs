@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::io::{BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal as Posix;
 
@@ -16,7 +17,9 @@ use crate::stage::Stage;
 use crate::support::{Kind, wait_for};
 
 const LIMIT: Duration = Duration::from_secs(20);
-const WAIT_S: u64 = 60;
+const WAIT_S: u64 = 30;
+/// How long an echo may take.
+const ECHO_LIMIT: Duration = Duration::from_secs(2);
 /// Ends what is sent raw: its answer is recognised in whatever protocol is spoken.
 const END: &str = "END-OF-PLAY";
 
@@ -28,6 +31,11 @@ pub struct Side {
     events: Arc<Mutex<Vec<String>>>,
     events_read: usize,
     log_read: usize,
+    /// The run ids that were met before the last step.
+    ids_before: HashMap<String, usize>,
+    /// The connection on which events come, to ask whether all have come, and how often that was answered.
+    listener: Option<TcpStream>,
+    echoes: Arc<AtomicUsize>,
 }
 
 impl Side {
@@ -41,15 +49,41 @@ impl Side {
             events: Arc::default(),
             events_read: 0,
             log_read: 0,
+            ids_before: HashMap::new(),
+            listener: None,
+            echoes: Arc::default(),
         };
         if !plan.unstarted {
             side.listen();
+            side.pass_start(plan);
         }
         side
     }
 
-    /// Does one step, and gives what is to be compared.
-    pub fn step(&mut self, step: &Step, masks: &[Mask]) -> Vec<String> {
+    /// What is told of the start may have been told before anybody could listen.
+    fn pass_start(&mut self, plan: &Plan) {
+        let monitors = plan
+            .lines
+            .get("s")
+            .is_some_and(|lines| lines.iter().any(|line| line.starts_with("sentinel monitor ")));
+        let deadline = Instant::now() + ECHO_LIMIT;
+        while monitors
+            && !self.stage.sentinel().log_text().contains(" +monitor ")
+            && Instant::now() < deadline
+        {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self.hear_all();
+        self.events.lock().expect("no reader panics").retain(|event| !event.starts_with("+monitor "));
+    }
+
+    /// Does one step, and gives what is to be compared. `again` forgets what was seen by the last one, which was the same.
+    pub fn step(&mut self, step: &Step, masks: &[Mask], again: bool) -> Vec<String> {
+        if again {
+            self.masker.ids.clone_from(&self.ids_before);
+        } else {
+            self.ids_before.clone_from(&self.masker.ids);
+        }
         let mut lines = match step {
             Step::Call { connection, words } => self.call(connection, words),
             Step::Raw(text) => self.raw(text),
@@ -58,6 +92,9 @@ impl Side {
             Step::Events(selection) => self.events_since(selection),
             Step::Log(selection) => self.log_since(selection),
             Step::Conf => self.stage.sentinel().conf_text().lines().map(str::to_owned).collect(),
+            Step::Shell(command) => {
+                self.stage.shell(command).iter().map(|line| without_stamp(line)).collect()
+            }
             Step::Exit => {
                 let status = self.stage.node_mut("s").wait_end(WAIT_S);
                 vec![format!("{status}")]
@@ -89,9 +126,23 @@ impl Side {
                 self.stage.node(node).call(&words);
             }
             Step::Process { what, node } => self.process(*what, node),
+            Step::Spawn(node) => self.stage.node_mut(node).spawn(),
+            Step::UntilShell { command, text, present } => {
+                let text = self.stage.fill(text);
+                wait_for(&format!("{command} to say {text:?}: {present}"), WAIT_S, || {
+                    self.stage.shell(command).iter().any(|line| line.contains(&text)) == *present
+                });
+            }
+            Step::Logged(text) => {
+                let (text, read) = (self.stage.fill(text), self.log_read);
+                wait_for(&format!("{text:?} in the log of {}", self.stage.host), WAIT_S, || {
+                    self.stage.sentinel().log_text().lines().skip(read).any(|line| line.contains(&text))
+                });
+            }
             Step::Until { words, text, present } => self.until(words, text, *present),
             Step::Event { channel, text } => self.await_event(channel, text),
             Step::Forget => {
+                self.hear_all();
                 self.events_read = self.events.lock().expect("no reader panics").len();
                 self.log_read = self.stage.sentinel().log_text().lines().count();
             }
@@ -206,16 +257,32 @@ impl Side {
         stream.get_ref().set_read_timeout(None).expect("a socket");
         stream.get_mut().write_all(b"PSUBSCRIBE *\r\n").expect("a fresh connection takes bytes");
         reply::read(&mut stream).expect("a confirmation, or what forbids it");
-        let events = Arc::clone(&self.events);
+        self.listener = stream.get_ref().try_clone().ok();
+        let (events, echoes) = (Arc::clone(&self.events), Arc::clone(&self.echoes));
         std::thread::spawn(move || {
             while let Ok(message) = reply::read(&mut stream) {
                 let strip = |line: &String| line.trim().trim_start_matches('$').trim_matches('"').to_owned();
                 if let [_, _, _, channel, payload] = &message[..] {
                     let event = format!("{} {}", strip(channel), strip(payload));
                     events.lock().expect("no reader panics").push(event);
+                } else {
+                    echoes.fetch_add(1, Ordering::SeqCst);
                 }
             }
         });
+    }
+
+    /// Waits until all that was published so far has come: replies to a subscriber keep the order. A Sentinel that is stopped or dead
+    /// publishes nothing more.
+    fn hear_all(&mut self) {
+        let (heard, deadline) = (self.echoes.load(Ordering::SeqCst), Instant::now() + ECHO_LIMIT);
+        let Some(listener) = &mut self.listener else { return };
+        if listener.write_all(b"PING\r\n").is_err() {
+            return;
+        }
+        while self.echoes.load(Ordering::SeqCst) == heard && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     fn await_event(&mut self, channel: &str, text: &str) {
@@ -228,6 +295,7 @@ impl Side {
     }
 
     fn events_since(&mut self, selection: &Selection) -> Vec<String> {
+        self.hear_all();
         let all = self.events.lock().expect("no reader panics").clone();
         let new = all[self.events_read..].to_vec();
         self.events_read = all.len();
@@ -260,6 +328,9 @@ fn without_stamp(line: &str) -> String {
         [process, _day, _month, _year, time, rest] if process.contains(':') && time.contains(':') => {
             let role = process.rsplit(':').next().unwrap_or_default();
             format!("{role} {rest}")
+        }
+        [process, _seconds, ..] if process.ends_with(":signal-handler") => {
+            format!("signal-handler {}", words[2..].join(" "))
         }
         _ => line.to_owned(),
     }

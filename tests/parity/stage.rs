@@ -3,10 +3,14 @@
 //! Both stages use the same ports, each on an address of its own in the loopback network, so that what a Sentinel writes about them
 //! differs in nothing but that address.
 
+use std::fs;
 use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
 
 use crate::mask::Masker;
 use crate::play::Plan;
+use crate::reply;
 use crate::support::node::in_path;
 use crate::support::{Kind, Node, World, port, wait_for};
 
@@ -39,7 +43,10 @@ impl Stage {
         let mut stage =
             Stage { host: host(kind), ports: ports.to_vec(), nodes: Vec::new(), world: World::new() };
         for (name, text) in &plan.files {
-            stage.world.write(name, &stage.fill(&(text.join("\n") + "\n")));
+            let path = stage.world.write(name, &stage.fill(&(text.join("\n") + "\n")));
+            if text[0].starts_with("#!") {
+                fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("our own file");
+            }
         }
         for (name, master) in &plan.data {
             stage.add_data(plan, name, master.as_deref());
@@ -75,11 +82,15 @@ impl Stage {
 
     fn add_sentinel(&mut self, plan: &Plan, name: &str, kind: Kind) {
         let dir = self.world.folder(name);
-        let lines = vec![
+        let mut lines = vec![
             format!("port {}", self.port(name)),
             format!("bind {}", self.host),
             format!("dir {}", dir.display()),
         ];
+        if name != "s" {
+            // Connections within the loopback network come from 127.0.0.1, where nobody listens.
+            lines.push(format!("sentinel announce-ip {}", self.host));
+        }
         self.add(plan, name, kind.program(), lines);
         if name == "s" {
             self.node_mut(name).args = plan.args.clone();
@@ -106,6 +117,24 @@ impl Stage {
         self.ports
             .iter()
             .fold(text, |text, (name, port)| text.replace(&format!("{{{name}}}"), &port.to_string()))
+    }
+
+    /// What a command says and how it ends; `{program}` is the Sentinel that is compared, `{pid}` its process. A command has ten seconds.
+    pub fn shell(&self, command: &str) -> Vec<String> {
+        let sentinel = self.sentinel();
+        let pid = if sentinel.is_up() { sentinel.pid().to_string() } else { String::new() };
+        let command = self.fill(command).replace("{pid}", &pid);
+        let command = command.replace("{program}", &sentinel.program.display().to_string());
+        let output = Command::new("timeout")
+            .args(["10", "setpriv", "--pdeathsig", "KILL", "sh", "-c"])
+            .arg(format!("exec 2>&1; {command}"))
+            .current_dir(self.world.path(""))
+            .stdin(Stdio::null())
+            .output()
+            .expect("a shell");
+        let mut lines: Vec<String> = output.stdout.split(|byte| *byte == b'\n').map(reply::escape).collect();
+        lines.push(format!("<{}>", output.status));
+        lines
     }
 
     /// What to hide of this stage, wherever it is shown.

@@ -6,11 +6,12 @@ use super::{answer, answer_when_saved, find, refuse};
 use crate::conf::{MasterSettings, parse_ip};
 use crate::engine::action::Action;
 use crate::engine::cx::Cx;
-use crate::engine::failover;
 use crate::engine::fleet::Fleet;
 use crate::engine::globals::Simulate;
+use crate::engine::names::News;
 use crate::engine::notice::Level;
 use crate::engine::tag::Entity;
+use crate::engine::{failover, gossip, report};
 use crate::model::{CommandId, MasterId, MasterName};
 use crate::wire::glob::glob_matches;
 use crate::wire::{Answer, ErrorReply};
@@ -78,10 +79,7 @@ pub fn monitor(fleet: &mut Fleet, cx: &mut Cx, pending: &mut Pending, mut words:
             cx.outbox.push(Action::Resolve(words.host.clone()));
             pending.monitors.push(words);
         }
-        None => {
-            cx.log_unresolved(&words.host);
-            refuse(cx, words.id, ErrorReply::InvalidHost);
-        }
+        None => refuse(cx, words.id, ErrorReply::InvalidHost),
     }
 }
 
@@ -90,12 +88,32 @@ pub fn on_resolved(fleet: &mut Fleet, cx: &mut Cx, pending: &mut Pending, host: 
     let (due, waiting): (Vec<_>, _) =
         std::mem::take(&mut pending.monitors).into_iter().partition(|words| words.host == host);
     pending.monitors = waiting;
-    let Some(ip) = ip else {
-        cx.log_unresolved(host);
-        due.into_iter().for_each(|words: Monitor| refuse(cx, words.id, ErrorReply::InvalidHost));
-        return;
-    };
-    due.into_iter().for_each(|words| add(fleet, cx, words, ip));
+    let news = fleet.names.learn(host, ip);
+    match ip {
+        Some(ip) => {
+            due.into_iter().for_each(|words| add(fleet, cx, words, ip));
+            learn_ip(fleet, cx, host, ip);
+        }
+        None => {
+            if due.is_empty() {
+                cx.log_unresolved(host);
+            }
+            due.into_iter().for_each(|words: Monitor| refuse(cx, words.id, ErrorReply::InvalidHost));
+        }
+    }
+    for news in news {
+        match news {
+            News::Replica(master, port) if fleet.masters.get(master).is_some() => {
+                let address = fleet.address(host, port);
+                report::introduce_replica(fleet, cx, master, address);
+            }
+            News::Replica(..) => {}
+            News::Hello(hello) => gossip::on_hello(fleet, cx, &hello),
+        }
+    }
+}
+
+fn learn_ip(fleet: &mut Fleet, cx: &mut Cx, host: &str, ip: IpAddr) {
     let masters = fleet.masters.iter().map(|(id, _)| Entity::Master(id));
     let replicas = fleet.replicas.iter().map(|(id, _)| Entity::Replica(id));
     let peers = fleet.peers.iter().map(|(id, _)| Entity::Peer(id));
@@ -130,6 +148,8 @@ fn add(fleet: &mut Fleet, cx: &mut Cx, words: Monitor, ip: IpAddr) {
     fleet.masters[master].instance.address.ip = Some(ip);
     fleet.publish_address(master, cx);
     let revision = cx.ledger.record_master(master);
+    fleet.masters[master].begun = revision;
+    cx.await_save(master);
     answer_when_saved(cx, words.id, revision);
     let event = (Level::Warning, "+monitor");
     fleet.announce_behind(cx, revision, event, Entity::Master(master), &format!(" quorum {quorum}"));
@@ -154,11 +174,11 @@ pub fn simulate_failure(cx: &mut Cx, id: CommandId, words: &[String]) {
         match word.to_ascii_lowercase().as_str() {
             "crash-after-election" => {
                 cx.globals.simulate.after_election = true;
-                log_simulation(cx, "being elected as failover leader");
+                log_simulation(cx, "being successfully elected as failover leader");
             }
             "crash-after-promotion" => {
                 cx.globals.simulate.after_promotion = true;
-                log_simulation(cx, "promoting a replica to master");
+                log_simulation(cx, "promoting the selected replica to master");
             }
             "help" => return answer(cx, id, Answer::SimulateFailureHelp),
             _ => return refuse(cx, id, ErrorReply::UnknownSimulation),

@@ -5,7 +5,7 @@ use crate::engine::action::Action;
 use crate::engine::cx::Cx;
 use crate::engine::election;
 use crate::engine::fleet::Fleet;
-use crate::model::{Address, CommandId, Epoch, RunId};
+use crate::model::{CommandId, Epoch, RunId};
 use crate::wire::Answer;
 use crate::wire::reply::MasterDownReply;
 
@@ -26,7 +26,7 @@ pub struct Question {
 /// Answers; a vote leaves only when it is on disk. If it can't be saved the answer tells of none.
 pub fn is_master_down(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, question: Question) {
     let nothing = MasterDownReply { down: false, leader: None, leader_epoch: Epoch::ZERO };
-    let address = u16::try_from(question.port).ok().map(|port| Address::new(question.host, port));
+    let address = u16::try_from(question.port).ok().map(|port| fleet.address(&question.host, port));
     let Some(master) = address.and_then(|address| fleet.find_by_address(&address)) else {
         return answer(cx, id, Answer::MasterDown(nothing));
     };

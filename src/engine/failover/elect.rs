@@ -53,7 +53,7 @@ pub fn start_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instan
 /// Stands for election in a fresh epoch, and votes for ourselves in it.
 pub fn start(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, forced: bool) {
     let now = cx.mono();
-    let epoch = fresh_epoch(cx);
+    let epoch = fresh_epoch(fleet, cx, id);
     fleet.announce(cx, Level::Warning, "+try-failover", Entity::Master(id), "");
     let desync = cx.random_millis(1_000);
     let pause = pause(cx);
@@ -65,10 +65,11 @@ pub fn start(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, forced: bool) {
 }
 
 /// Begins an epoch that nobody has stood in.
-fn fresh_epoch(cx: &mut Cx) -> Epoch {
+fn fresh_epoch(fleet: &Fleet, cx: &mut Cx, id: MasterId) -> Epoch {
     let epoch = cx.globals.current_epoch.next();
     cx.observe_epoch(epoch);
-    cx.publish(Level::Warning, "+new-epoch", epoch.to_string());
+    let notice = fleet.warning(cx, id, "+new-epoch", epoch.to_string());
+    cx.outbox.push(Action::Publish(notice));
     epoch
 }
 
@@ -118,7 +119,7 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
 
 /// A split vote: nobody can win this epoch any more.
 fn try_again(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
-    let epoch = fresh_epoch(cx);
+    let epoch = fresh_epoch(fleet, cx, id);
     let (now, next_pause) = (cx.mono(), pause(cx));
     if let Failover::Electing { epoch: slot, asked_at, pause, .. } = &mut fleet.masters[id].failover {
         (*slot, *asked_at, *pause) = (epoch, now, next_pause);

@@ -96,7 +96,9 @@ fn awaits_reports(fleet: &Fleet, id: MasterId, since: Instant, refused: &[Replic
     candidates.map(|id| &fleet.replicas[*id]).filter(answers).any(|replica| !replica.info.fresh_since(since))
 }
 
-/// Nobody to promote: ask again for a while, then give up, saying why each replica lost.
+/// Nobody to promote: ask again for a while, then give up.
+///
+/// Differs: the log says why each replica lost.
 fn search_on(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, since: Instant) -> Option<Instant> {
     let now = cx.mono();
     let deadline = since + SEARCH_WAIT;

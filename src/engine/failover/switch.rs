@@ -2,8 +2,8 @@
 
 use super::Failover;
 use crate::engine::cx::Cx;
-use crate::engine::fleet::Fleet;
-use crate::engine::notice::{Level, Notice};
+use crate::engine::fleet::{Fleet, resolve_if_needed};
+use crate::engine::notice::Level;
 use crate::engine::peer::AskState;
 use crate::engine::tag::Entity;
 use crate::engine::{action::Action, instance::InfoState, probe, script_event};
@@ -62,8 +62,7 @@ fn announce_switch(fleet: &Fleet, cx: &mut Cx, id: MasterId, old: &Address, new:
     let master = &fleet.masters[id];
     let ((old_host, old_port), (new_host, new_port)) = (cx.globals.shown(old), cx.globals.shown(new));
     let payload = format!("{} {old_host} {old_port} {new_host} {new_port}", master.name);
-    let notice = Notice::new(Level::Warning, "+switch-master", payload);
-    fleet.notify(cx, &notice, Some(master));
+    let notice = fleet.warning(cx, id, "+switch-master", payload);
     cx.outbox.push(Action::Publish(notice));
 }
 
@@ -76,6 +75,7 @@ fn change_address(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, address: Address
         replicas.push(old.clone());
     }
     reset_state(fleet, cx, id);
+    resolve_if_needed(&address, cx);
     let master = &mut fleet.masters[id];
     master.instance.address = address;
     master.instance.s_down_at = None;
