@@ -156,7 +156,8 @@ fn a_short_down_after_shortens_the_ping_period() {
 
 #[test]
 fn a_young_connection_is_not_dropped_and_neither_is_one_that_answers() {
-    let mut lab = lab(2, 0);
+    let mut lab =
+        lab_with(2, 0, |settings| settings.masters[0].down_after = std::time::Duration::from_secs(4));
     lab.stub(6001).mute = true;
     lab.stub(6002).ping = sentineld::wire::PingReply::Other("NOAUTH".into());
     lab.cut(6001, None);

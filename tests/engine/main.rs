@@ -7,6 +7,7 @@ mod failover;
 mod gossip;
 mod greeting;
 mod health;
+mod hosts;
 mod info;
 mod lab;
 mod links;
