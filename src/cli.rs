@@ -17,7 +17,8 @@ pub enum Call {
     Version,
     /// Print the help. Compat: on standard error, with exit status 1.
     Help,
-    /// An option of the reference that this program does not have; exit with status 1.
+    /// An option of the reference that this program does not have; exit with status 1. Differs: they try the machine, and any
+    /// redis-server does that.
     Unavailable(&'static str),
 }
 
@@ -61,12 +62,12 @@ fn bytes(words: &[OsString]) -> Vec<Vec<u8>> {
     words.iter().map(|word| OsStr::as_bytes(word).to_vec()).collect()
 }
 
-/// The version line. Scripts look for `v=`, so it says so as the reference does, with our own number.
+/// The version line: that of the reference, which programs read, and at its end who we really are.
 pub fn version() -> String {
     format!(
-        "sentineld v={} (Redis Sentinel 7.0.15 compatible) sha=00000000:0 malloc=libc bits={} build=0",
-        env!("CARGO_PKG_VERSION"),
-        usize::BITS
+        "Redis server v=7.0.15 sha=00000000:0 malloc=libc bits={} build=0 (sentineld {})",
+        usize::BITS,
+        env!("CARGO_PKG_VERSION")
     )
 }
 
@@ -79,6 +80,7 @@ fn command() -> clap::Command {
     clap::Command::new("sentineld")
         .about("Watches Redis masters, fails over to a replica when one dies, and tells clients where the master is.")
         .override_usage("sentineld FILE [--DIRECTIVE VALUE...]... [-]\n       sentineld --version | --help")
+        .help_template("{usage-heading} {usage}\n\n{about}\n\n{all-args}{after-help}")
         .disable_help_flag(true)
         .disable_version_flag(true)
         .arg(
@@ -138,7 +140,7 @@ mod tests {
 
     #[test]
     fn texts() {
-        assert!(version().contains(concat!(" v=", env!("CARGO_PKG_VERSION"), " ")));
+        assert!(version().ends_with(concat!("(sentineld ", env!("CARGO_PKG_VERSION"), ")")));
         let help = help();
         assert!(help.contains("Usage: sentineld FILE") && help.contains("sentinel.conf"), "{help}");
         command().debug_assert();

@@ -135,7 +135,7 @@ fn hello_checks_its_words_in_order() {
     client.ask("HELLO", "-NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time\r\n");
     client.ask(
         "HELLO 2 AUTH default secret SETNAME me",
-        "*12\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$6\r\n7.0.15\r\n$5\r\nproto\r\n:2\r\n$2\r\nid\r\n:1\r\n$4\r\nmode\r\n$8\r\nsentinel\r\n$7\r\nmodules\r\n*0\r\n",
+        "*12\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$6\r\n7.0.15\r\n$5\r\nproto\r\n:2\r\n$2\r\nid\r\n:3\r\n$4\r\nmode\r\n$8\r\nsentinel\r\n$7\r\nmodules\r\n*0\r\n",
     );
     client.ask("CLIENT GETNAME", "$2\r\nme\r\n");
     client.ask("HELLO 3 SETNAME a\"b", "-ERR Protocol error: unbalanced quotes in request\r\n");
@@ -214,7 +214,7 @@ fn clients_are_listed_and_killed() {
     assert_eq!(lines.len(), 2, "{list}");
     let local = one.stream.local_addr().expect("a socket");
     assert!(
-        lines[0].starts_with(&format!("id=1 addr={local} laddr=127.0.0.1:{} fd=", fixture.port)),
+        lines[0].starts_with(&format!("id=3 addr={local} laddr=127.0.0.1:{} fd=", fixture.port)),
         "{list}"
     );
     assert!(

@@ -83,6 +83,28 @@ fn slow_subscribers_are_dropped() {
 }
 
 #[test]
+fn subscribers_may_be_slow_for_a_while() {
+    let soft_for = Duration::from_secs(2);
+    let limit = BufferLimit { hard: 0, soft: 256 * 1024, soft_for };
+    let fixture = Fixture::with(|settings| settings.output_limit_pubsub = limit);
+    let mut slow = fixture.client();
+    slow.ask("SUBSCRIBE +x", "*3\r\n$9\r\nsubscribe\r\n$2\r\n+x\r\n:1\r\n");
+    let mut watcher = fixture.client();
+    let payload = "y".repeat(1000);
+    let mut listed = || {
+        watcher.send("CLIENT LIST TYPE pubsub\r\n");
+        !watcher.expect_text().is_empty()
+    };
+    let (mut messages, begun) = (40_000, std::time::Instant::now());
+    wait_for("the slow subscriber to be dropped", || {
+        // Far beyond what the kernel takes, so that the limit is passed by the first of these.
+        (0..std::mem::replace(&mut messages, 1)).for_each(|_| fixture.publish("+x", &payload));
+        !listed()
+    });
+    assert!(begun.elapsed() > soft_for, "too early");
+}
+
+#[test]
 fn too_much_input_for_one_command_ends_the_connection() {
     let fixture = Fixture::with(|settings| settings.query_buffer_limit = 100_000);
     let mut client = fixture.client();

@@ -41,15 +41,15 @@ impl Acl {
     }
 
     /// The users of a configuration file: `requirepass`, then each `user` line, which replaces what its user was before (spec 1 §4.4).
-    /// Also gives the lines worth a log entry at notice level.
+    /// What is worth a log entry at notice level goes to `notice` in its turn, also before a failure.
     pub fn load(
         users: &[(String, Vec<String>)],
         requirepass: Option<&[u8]>,
         default_channels: bool,
-    ) -> Result<(Acl, Vec<String>), LoadError> {
+        mut notice: impl FnMut(String),
+    ) -> Result<Acl, LoadError> {
         let mut acl = Acl::new(default_channels);
         acl.set_default_password(requirepass);
-        let mut notices = Vec::new();
         let mut seen = std::collections::BTreeSet::new();
         for (name, rules) in users {
             if !seen.insert(name) {
@@ -57,13 +57,13 @@ impl Acl {
             }
             let user = load_user(name, rules, default_channels)?;
             if !user.is_enabled() {
-                notices.push(format!(
+                notice(format!(
                     "The user '{name}' is disabled (there is no 'on' modifier in the user description). Make sure this is not a configuration error."
                 ));
             }
             acl.users.insert(name.clone().into_bytes(), Arc::new(user));
         }
-        Ok((acl, notices))
+        Ok(acl)
     }
 
     /// Makes this the only password of `default`; `None`: it needs none.
@@ -99,7 +99,7 @@ impl Acl {
         if has_blanks(name) {
             return Err(SetUserError::BadName);
         }
-        let rules = merge_selectors(rules).map_err(|first| SetUserError::Unmatched(shown(&first)))?;
+        let rules = merge_selectors(rules).map_err(|first| SetUserError::Unmatched(shown(rules[first])))?;
         let mut user =
             self.user(name).map_or_else(|| User::new(self.default_channels), |user| User::clone(user));
         for rule in &rules {

@@ -64,7 +64,7 @@ fn descriptions_load_again() {
     ] {
         let text = line(rules);
         let words: Vec<String> = text.split(' ').map(str::to_owned).collect();
-        let (acl, _) = Acl::load(&[("u".into(), words)], None, false).expect("loads");
+        let acl = Acl::load(&[("u".into(), words)], None, false, drop).expect("loads");
         assert_eq!(acl.user(b"u").expect("loaded").describe(), text.as_bytes());
     }
 }
@@ -134,11 +134,11 @@ fn channels_are_checked_for_both_directions() {
 
 #[test]
 fn requirepass_closes_the_door_and_a_default_line_reopens_it() {
-    let (acl, _) = Acl::load(&[], Some(b"secret"), false).expect("loads");
+    let acl = Acl::load(&[], Some(b"secret"), false, drop).expect("loads");
     assert!(!acl.is_open());
     assert!(acl.authenticate(b"default", b"secret") && !acl.authenticate(b"default", b"other"));
     let line = vec!["on".into(), "nopass".into(), "~*".into(), "&*".into(), "+@all".into()];
-    let (acl, _) = Acl::load(&[("default".into(), line)], Some(b"secret"), false).expect("loads");
+    let acl = Acl::load(&[("default".into(), line)], Some(b"secret"), false, drop).expect("loads");
     assert!(acl.is_open(), "the user line wins over requirepass");
 }
 
@@ -146,7 +146,9 @@ fn requirepass_closes_the_door_and_a_default_line_reopens_it() {
 fn users_of_the_file_are_checked() {
     let load = |name: &str, rules: &[&str]| {
         let rules = rules.iter().map(|rule| (*rule).to_owned()).collect();
-        Acl::load(&[(name.to_owned(), rules)], None, false)
+        let mut notices = Vec::new();
+        Acl::load(&[(name.to_owned(), rules)], None, false, |text| notices.push(text))
+            .map(|acl| (acl, notices))
     };
     let error = load("bob", &["on", "+get"]).expect_err("unknown command").to_string();
     assert_eq!(

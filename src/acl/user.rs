@@ -192,11 +192,12 @@ impl User {
     }
 }
 
-/// Joins the words of each selector: `(+ping`, `~x)` become one rule. On failure, the word that opened what is never closed.
-pub fn merge_selectors(rules: &[&[u8]]) -> Result<Vec<Vec<u8>>, Vec<u8>> {
+/// Joins the words of each selector: `(+ping`, `~x)` become one rule. On failure, the index of the word that opened what is never
+/// closed.
+pub fn merge_selectors(rules: &[&[u8]]) -> Result<Vec<Vec<u8>>, usize> {
     let mut merged: Vec<Vec<u8>> = Vec::with_capacity(rules.len());
-    let mut opened: Option<&[u8]> = None;
-    for rule in rules {
+    let mut opened: Option<usize> = None;
+    for (index, rule) in rules.iter().enumerate() {
         match (opened, merged.last_mut()) {
             (Some(_), Some(selector)) => {
                 selector.push(b' ');
@@ -204,14 +205,14 @@ pub fn merge_selectors(rules: &[&[u8]]) -> Result<Vec<Vec<u8>>, Vec<u8>> {
             }
             _ => {
                 merged.push(rule.to_vec());
-                opened = rule.starts_with(b"(").then_some(*rule);
+                opened = rule.starts_with(b"(").then_some(index);
             }
         }
         if rule.ends_with(b")") {
             opened = None;
         }
     }
-    opened.map_or(Ok(merged), |first| Err(first.to_vec()))
+    opened.map_or(Ok(merged), Err)
 }
 
 fn hash(password: &[u8]) -> String {

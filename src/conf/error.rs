@@ -31,6 +31,8 @@ pub struct Invalid {
     pub place: Place,
     /// What was expected, as the end of a sentence.
     pub expected: String,
+    /// What goes to the log before the report.
+    pub logged: Option<String>,
 }
 
 impl fmt::Display for ConfError {

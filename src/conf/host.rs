@@ -29,6 +29,11 @@ pub trait Host {
     /// The system's error text.
     fn test_log_file(&mut self, path: &str) -> Result<(), String>;
 
+    /// From now on the log goes to this file; empty: to standard output. It does at once, so that faults found later are logged there.
+    fn log_to(&mut self, path: &str) {
+        let _ = path;
+    }
+
     /// `access(path, X_OK)`.
     fn is_executable(&mut self, path: &str) -> bool;
 

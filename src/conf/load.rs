@@ -15,16 +15,16 @@ use super::origins::Source;
 use super::place::{Joined, Origin, Place};
 use super::renames::Renames;
 use super::sentinel::Statement;
-use super::settings::{LogLevel, Settings};
+use super::settings::Settings;
 use crate::text::words;
 
-/// Something the operator should see in the log, though the configuration is good.
+/// A warning that the operator should see in the log, though the configuration is good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remark {
-    /// How important it is.
-    pub level: LogLevel,
     /// The text of the log line.
     pub text: String,
+    /// It belongs after the lines of the start.
+    pub belated: bool,
 }
 
 /// One ACL `user` line.
@@ -48,7 +48,7 @@ struct Position {
 impl Position {
     fn fault(&self, message: String, expected: &str) -> ConfError {
         let (line, place, expected) = (Some(self.line.clone()), self.place.clone(), expected.to_owned());
-        ConfError::Invalid(Box::new(Invalid { line, message, place, expected }))
+        ConfError::Invalid(Box::new(Invalid { line, message, place, expected, logged: None }))
     }
 }
 

@@ -17,7 +17,7 @@ use super::error::{ConfError, Invalid};
 use super::load::Remark;
 use super::origins::Source;
 use super::place::Place;
-use super::settings::{KnownPeer, LogLevel, MasterSettings, SentinelSettings};
+use super::settings::{KnownPeer, MasterSettings, SentinelSettings};
 use super::{number, numeric_ip};
 use crate::model::{Epoch, MasterName, RunId};
 
@@ -68,10 +68,24 @@ pub fn evaluate(
                 None => "the name of a `sentinel` directive: this one is unknown".to_owned(),
             };
             let (line, place) = (Some(statement.line.clone()), statement.place.clone());
-            ConfError::Invalid(Box::new(Invalid { line, message: message.to_owned(), place, expected }))
+            let logged = unresolved_host(message, statement);
+            ConfError::Invalid(Box::new(Invalid {
+                line,
+                message: message.to_owned(),
+                place,
+                expected,
+                logged,
+            }))
         })
     })?;
     Ok(evaluation.result)
+}
+
+/// The log line about a host that is no address, before the report of the fault (spec 1 §3.2).
+fn unresolved_host(message: &str, statement: &Statement) -> Option<String> {
+    // Every directive with a host has it after the name of a master.
+    let host = statement.words.get(2).filter(|_| message == UNRESOLVED)?;
+    Some(format!("Failed to resolve hostname '{}'", String::from_utf8_lossy(host)))
 }
 
 /// Evaluates what it can of a part of the statements, passing over faults.
@@ -161,6 +175,7 @@ impl<'f> Evaluation<'f> {
             Word::AnnounceIp if value.is_empty() => {}
             Word::AnnounceIp => sentinel.announce_ip = Some(text(value)?.to_owned()),
             Word::AnnouncePort => {
+                // Differs: the reference tells others what can't be a port, and then nobody finds it.
                 let port = number::lenient(value);
                 sentinel.announce_port = u16::try_from(port).ok().filter(|port| *port != 0);
                 if port != 0 && sentinel.announce_port.is_none() {
@@ -302,7 +317,7 @@ impl<'f> Evaluation<'f> {
     fn remark(&mut self, statement: &Statement, text: &str) {
         let line = String::from_utf8_lossy(&statement.line.1);
         let text = format!("{}: `{line}`: {text}", statement.place);
-        self.result.remarks.push(Remark { level: LogLevel::Warning, text });
+        self.result.remarks.push(Remark { text, belated: false });
     }
 }
 

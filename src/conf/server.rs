@@ -116,6 +116,7 @@ impl Values<'_> {
                 .ok()
                 .filter(|mode| *mode != 0),
             bind_source_addr: self.text("bind-source-addr"),
+            socket_mark: self.int("socket-mark-id"),
             max_clients: self.int("maxclients"),
             output_limit_normal: self.buffer_limit(0),
             output_limit_pubsub: self.buffer_limit(2),

@@ -200,6 +200,8 @@ pub struct ServerSettings {
     pub unix_socket_perm: Option<u32>,
     /// Source address of outgoing connections.
     pub bind_source_addr: Option<String>,
+    /// The mark of listening sockets, for packet filters; 0: none.
+    pub socket_mark: u32,
     /// Client limit.
     pub max_clients: u32,
     /// Output limit of ordinary clients.

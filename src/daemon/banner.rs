@@ -19,6 +19,7 @@ pub fn show(settings: &ServerSettings) {
     }
 }
 
+/// Differs: the reference has a picture of its own.
 fn picture(port: u16, pid: u32) -> String {
     format!(
         r"

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nix::unistd::{AccessFlags, access};
-use tracing::{debug, error, info, trace, warn};
+use tracing::{error, info, warn};
 
 use super::config_file::ConfigFile;
 use super::host::Machine;
@@ -22,7 +22,6 @@ use super::tls::{self, Places, Tls};
 use super::{background, banner, logging, shutdown, title, users};
 use crate::acl::Acl;
 use crate::cli::Invocation;
-use crate::conf::settings::LogLevel;
 use crate::conf::{self, ConfError, ServerSettings, Settings};
 
 /// A process that is ready to have threads.
@@ -43,6 +42,8 @@ pub struct Booted {
     pub pid_file: Option<PidFile>,
     /// Who supervises us.
     pub supervisor: Supervisor,
+    /// What to remark when the start is over.
+    pub remarks: Vec<conf::Remark>,
 }
 
 /// The start was refused, for a reason that the operator was told: exit with status 1.
@@ -52,7 +53,7 @@ pub struct Refused;
 /// Runs the whole start.
 pub fn boot(invocation: &Invocation) -> Result<Booted, Refused> {
     let config_path = invocation.file.as_ref().map(|file| absolute(&file.to_string_lossy()));
-    let (mut settings, places) = read_config(invocation, config_path.as_deref())?;
+    let (mut settings, places, remarks) = read_config(invocation, config_path.as_deref())?;
     let config_path = check_config_file(config_path)?;
     let supervisor = supervision::begin(settings.server.supervised);
     let in_background = settings.server.daemonize && !supervisor.is_some();
@@ -71,6 +72,7 @@ pub fn boot(invocation: &Invocation) -> Result<Booted, Refused> {
     let pid_file = write_pid_file(&mut settings, in_background);
     banner::show(&settings.server);
     limits::check_backlog(settings.server.tcp_backlog);
+    // Differs: the reference leaves its pid file behind when it gives up over its users.
     let acl = users::load(&settings.server).map_err(|users::Rejected| {
         if let Some(file) = &pid_file {
             file.remove();
@@ -78,11 +80,15 @@ pub fn boot(invocation: &Invocation) -> Result<Booted, Refused> {
         Refused
     })?;
     let book = Book::new(ConfigFile::new(&config_path), settings.clone());
-    Ok(Booted { settings, config_path, book, acl, listeners, tls, pid_file, supervisor })
+    Ok(Booted { settings, config_path, book, acl, listeners, tls, pid_file, supervisor, remarks })
 }
 
-/// Reads and checks file, standard input and options; logging follows the configuration from here on.
-fn read_config(invocation: &Invocation, path: Option<&str>) -> Result<(Settings, Places), Refused> {
+/// Reads and checks file, standard input and options; logging follows the configuration from here on. Also gives where TLS directives
+/// stand, and what to remark when the start is over.
+fn read_config(
+    invocation: &Invocation,
+    path: Option<&str>,
+) -> Result<(Settings, Places, Vec<conf::Remark>), Refused> {
     let words: Vec<&[u8]> = invocation.options.iter().map(Vec::as_slice).collect();
     let (options, input_is_last) = conf::options_to_text(&words);
     let stdin = if invocation.reads_input || input_is_last { Some(read_stdin()?) } else { None };
@@ -90,26 +96,23 @@ fn read_config(invocation: &Invocation, path: Option<&str>) -> Result<(Settings,
     let loaded = conf::load(&mut Machine, inputs).map_err(|error| {
         match &error {
             ConfError::Unreadable { .. } => error!("{error}"),
-            ConfError::Invalid(_) => eprint!("{error}"),
+            ConfError::Invalid(fault) => {
+                fault.logged.iter().for_each(|line| warn!("{line}"));
+                eprint!("{error}");
+            }
         }
         Refused
     })?;
     let program = Path::new(&invocation.program).file_name().unwrap_or_default().to_string_lossy();
     logging::configure(&loaded.settings.server, &program);
-    for remark in &loaded.remarks {
-        match remark.level {
-            LogLevel::Debug => trace!("{}", remark.text),
-            LogLevel::Verbose => debug!("{}", remark.text),
-            LogLevel::Notice => info!("{}", remark.text),
-            LogLevel::Warning | LogLevel::Nothing => warn!("{}", remark.text),
-        }
-    }
     let places = conf::directive::all().filter(|row| row.name.starts_with("tls-")).filter_map(|row| {
         let place = loaded.place_of(row.name)?;
         Some((row.name, place.to_string()))
     });
     let places = places.collect();
-    Ok((loaded.settings, places))
+    let (belated, timely): (Vec<_>, Vec<_>) = loaded.remarks.into_iter().partition(|remark| remark.belated);
+    timely.iter().for_each(|remark| warn!("{}", remark.text));
+    Ok((loaded.settings, places, belated))
 }
 
 fn read_stdin() -> Result<Vec<u8>, Refused> {

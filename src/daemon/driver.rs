@@ -69,22 +69,24 @@ pub struct Hands {
 }
 
 impl Driver {
-    /// Starts the thread. `first_turn` fires once what the engine has to say at birth was said.
-    pub fn start(self, first_turn: oneshot::Sender<()>) -> std::io::Result<()> {
+    /// Starts the thread. `started` fires once what the engine has to say at birth was said, which may wait for a first save.
+    pub fn start(self, started: oneshot::Sender<()>) -> std::io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let thread = std::thread::Builder::new().name("engine".into());
-        thread.spawn(move || runtime.block_on(self.run(first_turn)))?;
+        thread.spawn(move || runtime.block_on(self.run(started)))?;
         Ok(())
     }
 
-    async fn run(mut self, first_turn: oneshot::Sender<()>) {
-        let mut deeds = Vec::new();
-        self.turn(None, &mut deeds);
-        // Nobody waiting for the signal is no trouble.
-        let _ = first_turn.send(());
+    async fn run(mut self, started: oneshot::Sender<()>) {
+        let (mut deeds, mut started) = (Vec::new(), Some(started));
+        let mut first = None;
         loop {
-            let first = self.wait().await;
             self.turn(first, &mut deeds);
+            if let Some(started) = started.take_if(|_| self.engine.has_started()) {
+                // Nobody waiting for the signal is no trouble.
+                let _ = started.send(());
+            }
+            first = self.wait().await;
         }
     }
 
@@ -276,19 +278,21 @@ mod tests {
             scripts: Scripts::new(Handle::current(), inbox.clone()),
             resolver: Resolver::new(Handle::current(), inbox, Names::default()),
         };
-        let (done, first_turn) = oneshot::channel();
+        let (done, started) = oneshot::channel();
         Driver { engine, outlet, clock, hands }.start(done).expect("a thread");
-        (directory, first_turn)
+        (directory, started)
     }
 
     #[tokio::test]
-    async fn the_first_turn_names_the_master_and_connects_to_it() {
+    async fn it_starts_by_saving_its_id_and_connecting_to_the_master() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join("s.conf");
         let master = TcpListener::bind("127.0.0.1:0").await.expect("bind");
         let port = master.local_addr().expect("an address").port();
-        let (directory, first_turn) = start(&path, settings(&path, port));
-        first_turn.await.expect("a turn");
+        let (directory, started) = start(&path, settings(&path, port));
+        started.await.expect("a start");
+        // The id that was made up is on disk by now.
+        assert!(std::fs::read_to_string(&path).expect("the file").contains("\nsentinel myid "));
         let answer = directory.answer(b"m").expect("a master");
         assert!(answer.ends_with(format!("{port}\r\n").as_bytes()), "{answer:?}");
 
@@ -296,14 +300,5 @@ mod tests {
         let mut words = [0; 19];
         link.read_exact(&mut words).await.expect("a request");
         assert_eq!(&words, b"*3\r\n$6\r\nCLIENT\r\n$7\r");
-
-        // The id that was made up is soon on disk.
-        for _ in 0..500 {
-            if std::fs::read_to_string(&path).expect("the file").contains("\nsentinel myid ") {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("no id was saved");
     }
 }

@@ -28,8 +28,9 @@ use syslog::Syslog;
 
 /// Longest message; what is beyond it is cut (spec 1 §7.2).
 const MAX_MESSAGE: usize = 1023;
-/// How long the end of the process may wait for a sink that takes nothing.
-const FLUSH_PATIENCE: Duration = Duration::from_millis(500);
+/// How long the end of the process may wait for a sink that takes nothing: longer than a busy disk needs, as the last lines are those
+/// that say how it ended.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where lines go and which of them.
 struct State {
@@ -74,6 +75,11 @@ pub fn configure(settings: &ServerSettings, program: &str) {
             state.syslog_setup = Some((settings.syslog_ident.clone(), settings.syslog_facility.clone()));
         }
     });
+}
+
+/// Sends lines to this file from now on; empty: to standard output.
+pub fn log_to(path: &str) {
+    with_state(|state| state.sink = Arc::new(Sink::from_path(path)));
 }
 
 /// Gives syslog lines their configured name, facility and the pid.

@@ -35,9 +35,10 @@ use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::cli::Invocation;
+use crate::conf;
 use crate::engine::Engine;
 use crate::session::lookup::{self, Pulse};
 use boot::Booted;
@@ -63,6 +64,7 @@ const SERVING_THREADS: (usize, usize) = (2, 4);
 pub fn run(invocation: &Invocation) -> ExitCode {
     let started = std::time::Instant::now();
     logging::init();
+    // Differs: the reference writes pages about a defect, signals included, which needs unsafe code.
     std::panic::set_hook(Box::new(|panic| {
         let text = panic.to_string().replace('\n', " ");
         error!("This Sentinel is broken and stops at once: {text}");
@@ -131,7 +133,9 @@ struct Wired {
     running: Running,
     signals: Signals,
     exits: mpsc::UnboundedReceiver<serving::ExitRequest>,
-    first_turn: oneshot::Receiver<()>,
+    started: oneshot::Receiver<()>,
+    /// What to remark when the start is over.
+    remarks: Vec<conf::Remark>,
     tls: Option<Arc<Tls>>,
 }
 
@@ -142,7 +146,7 @@ fn wire(
     started: std::time::Instant,
     runtimes: &Runtimes,
 ) -> std::io::Result<Wired> {
-    let Booted { settings, config_path, book, acl, listeners, tls, pid_file, supervisor } = booted;
+    let Booted { settings, config_path, book, acl, listeners, tls, pid_file, supervisor, remarks } = booted;
     let runtime = runtimes.watching.handle();
     let signals = Signals::catch()?;
     let (inbox, outlet) = inbox::channel();
@@ -164,7 +168,6 @@ fn wire(
     let clock = Clock::start();
     let source = settings.server.bind_source_addr.clone();
     let names = Names::default();
-    let unix_socket = settings.server.unix_socket.as_ref().is_some_and(|path| !path.is_empty());
     let engine = Engine::new(settings, chance::seed(), clock.now());
     let hands = Hands {
         links: Links::new(
@@ -183,26 +186,35 @@ fn wire(
         scripts: Scripts::new(runtime.clone(), inbox.clone()),
         resolver: Resolver::new(runtime.clone(), inbox, names),
     };
-    let (first_turn_done, first_turn) = oneshot::channel();
-    Driver { engine, outlet, clock, hands }.start(first_turn_done)?;
+    let (started_sender, has_started) = oneshot::channel();
+    Driver { engine, outlet, clock, hands }.start(started_sender)?;
     runtimes.serving.spawn(server.clone().serve(listeners));
-    let running = Running { supervisor, pid_file, server, unix_socket, store };
-    Ok(Wired { running, signals, exits, first_turn, tls })
+    let running = Running { supervisor, pid_file, server, store };
+    Ok(Wired { running, signals, exits, started: has_started, remarks, tls })
 }
 
 impl Wired {
     /// Waits for the end, and goes through it.
-    async fn run(mut self, oom_score: Option<(bool, i32)>) -> ExitCode {
-        // The engine's thread can't be gone: it never ends before the process.
-        let _ = self.first_turn.await;
-        self.running.supervisor.ready();
-        if let Some((relative, value)) = oom_score {
-            limits::set_oom_score(relative, value);
+    async fn run(self, oom_score: Option<(bool, i32)>) -> ExitCode {
+        let Wired { running, mut signals, mut exits, started, remarks, tls } = self;
+        {
+            let mut end = std::pin::pin!(signals.wait(&mut exits, tls.as_ref()));
+            tokio::select! {
+                () = &mut end => {}
+                // The engine's thread can't be gone: it never ends before the process.
+                _ = started => {
+                    running.supervisor.ready();
+                    remarks.iter().for_each(|remark| warn!("{}", remark.text));
+                    if let Some((relative, value)) = oom_score {
+                        limits::set_oom_score(relative, value);
+                    }
+                    end.await;
+                }
+            }
         }
-        self.signals.wait(&mut self.exits, self.tls.as_ref()).await;
         tokio::select! {
-            () = self.running.shut_down() => ExitCode::SUCCESS,
-            () = self.signals.insist() => ExitCode::FAILURE,
+            () = running.shut_down() => ExitCode::SUCCESS,
+            () = signals.insist() => ExitCode::FAILURE,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::SigSet;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::logging;
 use super::pidfile::PidFile;
@@ -93,8 +93,6 @@ pub struct Running {
     pub pid_file: Option<PidFile>,
     /// Clients and listeners.
     pub server: Server,
-    /// Clients come through a Unix socket too; closing the server removes its file.
-    pub unix_socket: bool,
     /// Changes on their way to the disk.
     pub store: Arc<Store>,
 }
@@ -107,9 +105,6 @@ impl Running {
         self.store.stop(SAVE_PATIENCE).await;
         if let Some(file) = &self.pid_file {
             file.remove();
-        }
-        if self.unix_socket {
-            info!("Removing the unix socket file.");
         }
         self.server.close();
         warn!("Sentinel is now ready to exit, bye bye...");

@@ -10,7 +10,6 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use nix::sys::signal::{Signal, raise};
 use tracing::{debug, warn};
 
-use super::strerror::strerror;
 use crate::conf::settings::Supervised;
 
 /// Who turned out to supervise us.
@@ -22,26 +21,33 @@ pub enum Supervisor {
     Systemd,
     /// upstart: got its stop signal already.
     Upstart,
+    /// Nobody, though the configuration names systemd: it is told all the same, should it come to listen.
+    AbsentSystemd,
 }
 
 impl Supervisor {
     /// True if anybody supervises us: the process then stays in the foreground.
     pub fn is_some(self) -> bool {
-        self != Supervisor::None
+        matches!(self, Supervisor::Systemd | Supervisor::Upstart)
     }
 
     /// Its name, as the directive spells it.
     pub fn name(self) -> &'static str {
         match self {
-            Supervisor::None => "no",
+            Supervisor::None | Supervisor::AbsentSystemd => "no",
             Supervisor::Systemd => "systemd",
             Supervisor::Upstart => "upstart",
         }
     }
 
+    /// True if systemd is told what happens.
+    fn tells_systemd(self) -> bool {
+        matches!(self, Supervisor::Systemd | Supervisor::AbsentSystemd)
+    }
+
     /// Tells systemd that clients can be served.
     pub fn ready(self) {
-        if self == Supervisor::Systemd {
+        if self.tells_systemd() {
             notify("STATUS=Ready to accept connections\n");
             notify("READY=1\n");
         }
@@ -49,7 +55,7 @@ impl Supervisor {
 
     /// Tells systemd that the end has begun.
     pub fn stopping(self) {
-        if self == Supervisor::Systemd {
+        if self.tells_systemd() {
             notify("STOPPING=1\n");
         }
     }
@@ -93,7 +99,7 @@ fn begin_upstart() -> Supervisor {
 
 fn begin_systemd() -> Supervisor {
     if !notify("STATUS=Redis is loading...\n") {
-        return Supervisor::None;
+        return Supervisor::AbsentSystemd;
     }
     tracing::info!(
         "Supervised by systemd. Please make sure you set appropriate values for TimeoutStartSec and TimeoutStopSec \
@@ -111,7 +117,8 @@ fn notify(message: &str) -> bool {
     match send(&path.into_vec(), message) {
         Ok(()) => true,
         Err(error) => {
-            warn!("systemd supervision error: sd_notify: {}", strerror(&error));
+            // Compat: a bare number, as sd_notify returns it.
+            warn!("systemd supervision error: sd_notify: -{}", error.raw_os_error().unwrap_or(0));
             false
         }
     }

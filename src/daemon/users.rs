@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use tracing::error;
+use tracing::{error, info};
 
 use super::strerror::strerror;
 use crate::acl::user::merge_selectors;
@@ -14,20 +14,18 @@ use crate::conf::ServerSettings;
 #[derive(Debug)]
 pub struct Rejected;
 
-/// Loads all users. Those who are disabled were remarked when the configuration was read.
+/// Loads all users, and remarks on those who are disabled.
 pub fn load(settings: &ServerSettings) -> Result<Acl, Rejected> {
     let channels = settings.acl_pubsub_default_allow;
     if let Some(path) = &settings.acl_file {
         return load_file(path, settings);
     }
-    match Acl::load(&settings.users, settings.requirepass.as_deref(), channels) {
-        Ok((acl, _)) => Ok(acl),
-        Err(reason) => {
-            error!("{reason}");
-            error!("Critical error while loading ACLs. Exiting.");
-            Err(Rejected)
-        }
-    }
+    let notice = |text| info!("{text}");
+    Acl::load(&settings.users, settings.requirepass.as_deref(), channels, notice).map_err(|reason| {
+        error!("{reason}");
+        error!("Critical error while loading ACLs. Exiting.");
+        Rejected
+    })
 }
 
 fn load_file(path: &str, settings: &ServerSettings) -> Result<Acl, Rejected> {
@@ -56,7 +54,7 @@ fn load_file(path: &str, settings: &ServerSettings) -> Result<Acl, Rejected> {
 pub fn check(rules: &[String]) -> Result<(), (usize, String)> {
     let rules: Vec<&[u8]> = rules.iter().map(String::as_bytes).collect();
     // Compat: the reference has no words of its own for a selector that does not end.
-    let merged = merge_selectors(&rules).map_err(|_| (0, RuleError::Unknown.to_string()))?;
+    let merged = merge_selectors(&rules).map_err(|first| (first, RuleError::Unknown.to_string()))?;
     let mut user = User::new(false);
     for (index, rule) in merged.iter().enumerate() {
         match user.apply(rule) {
@@ -76,6 +74,6 @@ mod tests {
         let verdict = |rules: &[&str]| check(&rules.iter().map(ToString::to_string).collect::<Vec<_>>());
         assert_eq!(verdict(&["on", "+get", "~*", "(+ping", "&a)"]), Ok(()));
         assert_eq!(verdict(&["on", "foo"]), Err((1, "Syntax error".into())));
-        assert_eq!(verdict(&["(+ping"]), Err((0, "Unknown command or category name in ACL".into())));
+        assert_eq!(verdict(&["on", "(+ping"]), Err((1, "Unknown command or category name in ACL".into())));
     }
 }

@@ -108,6 +108,11 @@ impl Engine {
         engine
     }
 
+    /// True once all that belongs to the start was said: an id that was made up is saved before, if it can be.
+    pub fn has_started(&self) -> bool {
+        self.cx.outbox.is_settled(self.cx.first_save)
+    }
+
     /// Our id, which gossip on our own subscriptions is recognised by.
     pub fn my_id(&self) -> &RunId {
         &self.cx.globals.my_id

@@ -169,10 +169,11 @@ mod tests {
 
     #[test]
     fn login_comes_before_permission_before_mode() {
-        let (acl, _) = Acl::load(
+        let acl = Acl::load(
             &[("u".into(), vec!["on".into(), ">x".into(), "+ping".into(), "+subscribe".into()])],
             Some(b"p"),
             false,
+            drop,
         )
         .expect("loads");
         let mut session = Session::new(ClientId(1), &acl);

@@ -291,6 +291,7 @@ impl Lab {
                 assert!(known.is_none(), "command {} was answered twice", id.seq);
             }
             Action::Publish(notice) => {
+                crate::levels::check(&notice);
                 self.events.push((self.now, format!("{} {}", notice.name, notice.payload)));
             }
             Action::Log(_, text) => self.events.push((self.now, format!("log: {text}"))),

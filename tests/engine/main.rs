@@ -10,6 +10,7 @@ mod health;
 mod hosts;
 mod info;
 mod lab;
+mod levels;
 mod links;
 mod reports;
 mod scripts;

@@ -53,9 +53,13 @@ impl Fixture {
                 bind(&settings, None).ok().map(|listeners| (settings.port, listeners))
             })
             .expect("a free port");
-        let (acl, _) =
-            Acl::load(&settings.users, settings.requirepass.as_deref(), settings.acl_pubsub_default_allow)
-                .expect("valid users");
+        let acl = Acl::load(
+            &settings.users,
+            settings.requirepass.as_deref(),
+            settings.acl_pubsub_default_allow,
+            drop,
+        )
+        .expect("valid users");
         let (inbox, outlet) = inbox::channel();
         let (directory, writer) = lookup::directory();
         let pulse = Arc::new(Pulse::default());

@@ -1,10 +1,9 @@
 //! Generic directives that matter to a data server only: checked like the reference checks them, kept, without effect
-//! (spec 1 §4.5).
+//! (spec 1 §4.5). Differs: `maxmemory-clients` and `io-threads` do something to a Sentinel of the reference.
 
 use super::{Check, Directive, Kind};
 
 const INT: i64 = i32::MAX as i64;
-const UINT: i64 = u32::MAX as i64;
 const LONG: i64 = i64::MAX;
 
 pub(super) static TABLE: &[Directive] = &[
@@ -129,7 +128,6 @@ pub(super) static TABLE: &[Directive] = &[
     Directive::int("shutdown-timeout", "10", 0, INT),
     Directive::int("slowlog-log-slower-than", "10000", -1, LONG),
     Directive::int("slowlog-max-len", "128", 0, LONG),
-    Directive::int("socket-mark-id", "0", 0, UINT),
     Directive::int("stream-node-max-entries", "100", 0, LONG),
     Directive::int("tracking-table-max-keys", "1000000", 0, LONG),
     Directive::int("watchdog-period", "0", 0, INT),

@@ -17,6 +17,7 @@ pub(super) static TABLE: &[Directive] = &[
     served(Directive::unset("unixsocket")),
     served(Directive::new("unixsocketperm", Kind::Octal { max: 0o777 }, "0")),
     served(Directive::unset("bind-source-addr")),
+    served(Directive::int("socket-mark-id", "0", 0, UINT)),
     // TLS.
     served(Directive::int("tls-port", "0", 0, 65535)),
     served(Directive::yes_no("tls-replication", "no")),

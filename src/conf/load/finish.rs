@@ -7,7 +7,7 @@ use crate::conf::directive::Lines;
 use crate::conf::origins::Origins;
 use crate::conf::sentinel;
 use crate::conf::server::Values;
-use crate::conf::settings::{LogLevel, Settings};
+use crate::conf::settings::Settings;
 use crate::text::words;
 
 impl Loader<'_> {
@@ -67,7 +67,7 @@ impl Loader<'_> {
                 "WARNING: You specified a maxmemory value that is less than 1MB (current value is {bytes} bytes). Are \
                  you sure this is what you really want?"
             );
-            self.remarks.push(Remark { level: LogLevel::Warning, text });
+            self.remarks.push(Remark { text, belated: true });
         }
     }
 }

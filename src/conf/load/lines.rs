@@ -5,7 +5,6 @@ use sha2::{Digest, Sha256};
 use super::{ConfError, Joined, Line, Loader, Position, Remark, Source, Statement, USER_USAGE, UserLine};
 use crate::conf::directive::{self, Directive};
 use crate::conf::error::Invalid;
-use crate::conf::settings::LogLevel;
 use crate::text::words;
 
 const UNKNOWN: &str = "Bad directive or wrong number of arguments";
@@ -62,6 +61,11 @@ impl Loader<'_> {
         let lines = row.parse(&line.words[1..], before).map_err(|message| line.fault(message, &expected))?;
         match row.name {
             "dir" => self.change_dir(line)?,
+            "logfile" => {
+                let path = line.text_word(1)?;
+                self.host.log_to(&path);
+            }
+            // Differs: the reference does what these ask for.
             "replicaof" if !lines.is_empty() => {
                 self.remark(line, "a Sentinel replicates nothing, the line is ignored")
             }
@@ -131,14 +135,6 @@ impl Loader<'_> {
         self.host
             .check_user(&name, &rules)
             .map_err(|(index, reason)| refused(&line.words[index], &reason))?;
-        let last_switch = rules.iter().rev().find(|rule| is_switch(rule));
-        if !last_switch.is_some_and(|rule| rule.eq_ignore_ascii_case("on")) {
-            let text = format!(
-                "The user '{name}' is disabled (there is no 'on' modifier in the user description). Make sure this is \
-                 not a configuration error."
-            );
-            self.remarks.push(Remark { level: LogLevel::Notice, text });
-        }
         if line.source != Source::File {
             self.foreign_users.insert(name.clone());
         }
@@ -167,18 +163,15 @@ impl Loader<'_> {
     /// A fault that appears after the line which set the directive.
     fn fault_of(&self, name: &str, message: String, expected: &str) -> ConfError {
         let place = self.set_at[name].place.clone();
-        ConfError::Invalid(Box::new(Invalid { line: None, message, place, expected: expected.to_owned() }))
+        let expected = expected.to_owned();
+        ConfError::Invalid(Box::new(Invalid { line: None, message, place, expected, logged: None }))
     }
 
     fn remark(&mut self, line: &Line, text: &str) {
         let name = String::from_utf8_lossy(&line.words[0]);
         let text = format!("{}: `{name}`: {text}", line.at.place);
-        self.remarks.push(Remark { level: LogLevel::Warning, text });
+        self.remarks.push(Remark { text, belated: false });
     }
-}
-
-fn is_switch(rule: &str) -> bool {
-    ["on", "off", "reset"].iter().any(|word| rule.eq_ignore_ascii_case(word))
 }
 
 /// A rule of a user as text. A password that is none is given by its hash, which means the same (spec 1 §4.4).

@@ -149,8 +149,6 @@ fn users_are_handed_over_with_their_places() {
     assert_eq!(hashed[0].1[1], "#a8100ae6aa1940d0b663bb31cd466142ebbdbd5187131b92d93818987832eb89");
     let loaded = load_text("user bob >x ON\nuser \"a b\"\n").expect("valid");
     assert_eq!(loaded.settings.server.users[0], ("bob".into(), vec![">x".into(), "ON".into()]));
-    assert_eq!(loaded.remarks.len(), 1);
-    assert!(loaded.remarks[0].text.starts_with("The user 'a b' is disabled"));
     let error = loaded.users[1].error("Spaces not allowed in ACL usernames").to_string();
     assert!(error.contains(">>> 'user \"a b\"'\nSpaces not allowed"), "{error}");
 

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
 use nix::errno::Errno;
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use thiserror::Error;
 use tracing::warn;
 
@@ -40,7 +40,7 @@ pub enum ListenError {
     #[error("Failed opening Unix socket: {0}")]
     Unix(String),
     /// The path is too long.
-    #[error("unix socket path too long ({0}), must be under {MAX_UNIX_PATH}")]
+    #[error("Failed opening Unix socket: unix socket path too long ({0}), must be under {MAX_UNIX_PATH}")]
     UnixPathTooLong(usize),
     /// Neither a port nor a path.
     #[error("Configured to not listen anywhere, exiting.")]
@@ -78,6 +78,10 @@ fn open_port(
     let mut sockets = Vec::new();
     for word in words {
         sockets.extend(open_word(word, port, settings.tcp_backlog).map_err(|()| failed(port))?);
+    }
+    for socket in sockets.iter().filter(|_| settings.socket_mark > 0) {
+        // It takes a privilege that most do not have; the reference goes on without, too.
+        let _ = SockRef::from(socket).set_mark(settings.socket_mark);
     }
     Ok(sockets)
 }

@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::inbox::Inbox;
 use crate::acl::Acl;
@@ -133,8 +133,10 @@ impl Server {
         self.shared.closing.send_replace(true);
         self.shared.registry.all().iter().for_each(|client| client.doom(Doom::Flushed));
         if let Some(path) = self.shared.settings.unix_socket.as_ref().filter(|path| !path.is_empty()) {
-            // Nothing depends on its absence: the next start removes it as well.
-            let _ = std::fs::remove_file(path);
+            info!("Removing the unix socket file.");
+            if let Err(error) = std::fs::remove_file(path) {
+                warn!("Error removing the unix socket file: {}", listen::reason(&error));
+            }
         }
         let until = Instant::now() + FAREWELL;
         while self.shared.registry.count() > 0 && Instant::now() < until {

@@ -8,10 +8,17 @@ use super::handle::{Handle, lock};
 use crate::model::ClientId;
 
 /// Every connected client, by its number.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Registry {
     clients: Mutex<BTreeMap<ClientId, Arc<Handle>>>,
     last: AtomicU64,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        // Compat: the reference has given two numbers away, for scripts and functions, before the first client comes.
+        Registry { clients: Mutex::default(), last: AtomicU64::new(2) }
+    }
 }
 
 impl Registry {

@@ -43,6 +43,7 @@ pub fn adopt(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, new: NewAddress) {
             master.failover = Failover::Idle;
             cx.touch_master(id);
         }
+        // Differs: the reference saves the number with the next change only.
         cx.ledger.record_master(id);
         return;
     }
