@@ -3,7 +3,7 @@
 //! The grammar is the reference's and no usual one: only the first word can be a special option, and everything after the file is
 //! configuration text, which `conf` understands. So clap describes the program here, and the words are told apart by hand.
 //!
-//! Differs: version and help name this program.
+//! Differs: the version line ends with the name of this program, and the help is ours.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;

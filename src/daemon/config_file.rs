@@ -2,8 +2,6 @@
 //!
 //! A replacement is a new file beside the old one, synced and renamed over it, then the folder is synced: whoever reads the path,
 //! even after a power cut, finds the old text or the new, never a mixture. What the text says is none of this module's business.
-//!
-//! Differs: a folder can't be read; to the reference it is an empty file.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};

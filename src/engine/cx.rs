@@ -155,7 +155,7 @@ impl Cx {
             self.touch_link(master.instance.link);
             master.replicas.iter().for_each(|replica| self.touch(Entity::Replica(*replica)));
             master.peers.iter().for_each(|peer| self.touch(Entity::Peer(*peer)));
-            let unsettled = [master.ballot.revision, master.config_revision]
+            let unsettled = [master.ballot.revision, master.config_revision, master.begun]
                 .iter()
                 .any(|at| !self.outbox.is_durable(*at));
             if unsettled {

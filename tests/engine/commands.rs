@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use sentineld::engine::Input;
 use sentineld::wire::{Answer, Command, SentinelCommand as C};
 
 use crate::lab::{Disk, Lab, MASTER, MY_ID, lab, lab_with};
+use crate::stub::{Stub, master_info};
 
 fn words(text: &[&str]) -> Vec<Vec<u8>> {
     text.iter().map(|word| word.as_bytes().to_vec()).collect()
@@ -163,7 +165,7 @@ fn monitor_by_name_waits_for_its_address() {
     };
     assert_eq!(lab.command(command("m"), &[]), None);
     lab.mark();
-    lab.feed(sentineld::engine::Input::Resolved("db.example".into(), None));
+    lab.feed(Input::Resolved("db.example".into(), None));
     let refused = lab.answers.values().next_back().cloned();
     let Some(Answer::Error(error)) = refused else { panic!("{refused:?}") };
     assert_eq!(error.to_string(), "ERR Invalid IP address or hostname specified");
@@ -171,10 +173,29 @@ fn monitor_by_name_waits_for_its_address() {
     assert_eq!(lab.command(command("m"), &[]), None);
     let ip = "127.0.0.9".parse().ok();
     lab.mark();
-    lab.feed(sentineld::engine::Input::Resolved("db.example".into(), ip));
+    lab.feed(Input::Resolved("db.example".into(), ip));
     assert_eq!(lab.answers.values().next_back(), Some(&Answer::Ok));
     assert_eq!(lab.seen(), ["+monitor master m 127.0.0.9 6500 quorum 1"]);
     assert_eq!(lab.addresses["m"], Some(("127.0.0.9".into(), 6500)));
+}
+
+#[test]
+fn nobody_connects_to_a_master_before_it_is_announced() {
+    let mut lab = lab(1, 0);
+    lab.disk = Disk::Hangs;
+    assert_eq!(lab.command(Command::Sentinel(C::FlushConfig), &[]), None);
+    let monitor = C::Monitor { name: "m".into(), host: "127.0.0.1".into(), port: 6500, quorum: 1 };
+    lab.stubs.insert(6500, Stub::new(Some(master_info(6500, &[]))));
+    assert_eq!(lab.command(Command::Sentinel(monitor), &[]), None);
+    let saves: Vec<_> = lab.saves.iter().rev().take(2).map(|(revision, _)| *revision).collect();
+    lab.mark();
+    lab.feed(Input::Persisted(saves[1], Ok(())));
+    lab.run(5_000);
+    assert!(lab.seen().is_empty() && lab.open(6500).is_empty(), "an earlier save is not its own");
+    lab.feed(Input::Persisted(saves[0], Ok(())));
+    assert_eq!(lab.seen(), ["+monitor master m 127.0.0.1 6500 quorum 1"]);
+    lab.run(1_000);
+    assert!(!lab.open(6500).is_empty());
 }
 
 #[test]

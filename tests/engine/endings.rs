@@ -187,8 +187,8 @@ fn a_newer_configuration_ends_a_failover_without_a_word_of_abort() {
         let Answer::Replicas(replicas) = lab.ask(SentinelCommand::Replicas(MASTER.into())) else { panic!() };
         let names: Vec<&str> = replicas.iter().map(|view| view.instance.name.as_str()).collect();
         assert_eq!(names, ["127.0.0.1:6001", "127.0.0.1:6000"], "others first, the old master last");
-        let role_flags = |flag: &&str| flag.starts_with("reconf") || *flag == "promoted";
-        assert!(!replicas.iter().any(|view| view.instance.flags.iter().any(|flag| role_flags(&flag))));
+        let sticks = |flag: &&str| flag.starts_with("reconf") || *flag == "promoted";
+        assert!(!replicas.iter().any(|view| view.instance.flags.iter().any(sticks)));
         lab.run(900);
         assert_eq!(lab.count("-failover-abort") + lab.count("+failover-end"), 0, "{}", lab.history());
     }

@@ -1,7 +1,7 @@
 //! The queue of scripts: what is run, at most how many, how often again (spec 2 §10).
 
 use sentineld::engine::{Input, ScriptExit};
-use sentineld::model::ScriptId;
+use sentineld::model::{Epoch, ScriptId};
 use sentineld::wire::{Answer, SentinelCommand};
 
 use crate::lab::{Lab, MASTER, lab_with};
@@ -54,6 +54,21 @@ fn warnings_are_told_to_the_script_and_lesser_events_are_not() {
     assert_eq!(queue(&mut lab), [(true, 1)]);
     lab.hello(1, 0, 6000, 0);
     assert_eq!(lab.scripts.len(), 1, "+sentinel is no warning");
+}
+
+#[test]
+fn an_epoch_and_a_vote_are_told_for_the_sake_of_their_master() {
+    let mut lab = quiet();
+    lab.hello(1, 3, 6000, 0);
+    lab.ask(SentinelCommand::IsMasterDown {
+        host: "127.0.0.1".into(),
+        port: 6000,
+        epoch: Epoch(4),
+        candidate: Some("somebody".into()),
+        asker: None,
+    });
+    let told: Vec<&[String]> = lab.scripts.iter().map(|(_, argv)| &argv[1..]).collect();
+    assert_eq!(told, [["+new-epoch", "3"], ["+new-epoch", "4"], ["+vote-for-leader", "somebody 4"]]);
 }
 
 #[test]

@@ -18,6 +18,8 @@ use crate::support::{Kind, wait_for};
 
 const LIMIT: Duration = Duration::from_secs(20);
 const WAIT_S: u64 = 30;
+/// How long a line of the log may take.
+const LOG_DELAY: Duration = Duration::from_millis(150);
 /// How long an echo may take.
 const ECHO_LIMIT: Duration = Duration::from_secs(2);
 /// Ends what is sent raw: its answer is recognised in whatever protocol is spoken.
@@ -143,6 +145,7 @@ impl Side {
             Step::Event { channel, text } => self.await_event(channel, text),
             Step::Forget => {
                 self.hear_all();
+                std::thread::sleep(LOG_DELAY);
                 self.events_read = self.events.lock().expect("no reader panics").len();
                 self.log_read = self.stage.sentinel().log_text().lines().count();
             }
@@ -308,6 +311,8 @@ impl Side {
 
     /// The lines of the log since the last time, without process id and time of day.
     fn log_since(&mut self, selection: &Selection) -> Vec<String> {
+        // A line may come a little after the answer to what caused it.
+        std::thread::sleep(LOG_DELAY);
         let text = self.stage.sentinel().log_text();
         let lines: Vec<&str> = text.lines().collect();
         let new = lines[self.log_read..].iter().map(|line| without_stamp(line));

@@ -140,12 +140,11 @@ impl Stage {
     /// What to hide of this stage, wherever it is shown.
     pub fn masker(&self) -> Masker {
         let dir = self.world.path("").display().to_string();
-        let mut masker = Masker::default();
-        masker.own = vec![
+        let own = vec![
             (dir.trim_end_matches('/').to_owned(), "DIR".into()),
             (self.host.to_string(), "HOST".into()),
         ];
-        masker
+        Masker { own, ..Masker::default() }
     }
 
     fn port(&self, name: &str) -> u16 {
