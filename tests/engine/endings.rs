@@ -290,3 +290,48 @@ fn the_last_word_names_whom_it_is_for() {
     lab.until("+slave-reconf-sent-be slave 127.0.0.1:6003 127.0.0.1 6003 @ mymaster 127.0.0.1 6000", 1);
     assert_eq!(lab.count("+slave-reconf-sent-be"), 1, "who was told before is not told again");
 }
+
+fn peer_flags(lab: &mut Lab) -> Vec<&'static str> {
+    let Answer::Sentinels(peers) = lab.ask(SentinelCommand::Sentinels(MASTER.into())) else { panic!() };
+    peers[0].instance.flags.clone()
+}
+
+#[test]
+fn opinions_are_of_an_address_and_go_with_it() {
+    for late in [false, true] {
+        let mut lab = lab_with(1, 2, |settings| settings.masters[0].quorum = 3);
+        lab.stub(5001).down = true;
+        lab.run(3_000);
+        if late {
+            lab.stub(5001).mute = true;
+        }
+        lab.kill(6000);
+        lab.run(1_500);
+        assert_eq!(peer_flags(&mut lab).contains(&"master_down"), !late);
+        lab.hello(2, 5, 6001, 5);
+        for (conn, tag, reply) in std::mem::take(&mut lab.unanswered) {
+            lab.feed(sentineld::engine::Input::Reply(conn, tag, reply));
+        }
+        assert!(!peer_flags(&mut lab).contains(&"master_down"), "it spoke of 6000, late: {late}");
+    }
+}
+
+#[test]
+fn a_restart_is_forgotten_with_the_rest() {
+    for reset in [false, true] {
+        let mut lab = lab_with(0, 0, |settings| {
+            settings.masters[0].reboot_down_after = Some(Duration::from_secs(3));
+        });
+        lab.run(3_000);
+        lab.mark();
+        lab.stub(6000).ping = sentineld::wire::PingReply::Loading;
+        lab.stub(6000).info = Some(master_info(6999, &[]));
+        lab.until("+reboot master", 11_000);
+        lab.run(1_000);
+        if reset {
+            assert_eq!(lab.ask(SentinelCommand::Reset("*".into())), Answer::Integer(1));
+        }
+        lab.run(10_000);
+        assert_eq!(lab.count("+sdown") == 0, reset, "{}", lab.history());
+    }
+}

@@ -173,3 +173,23 @@ fn while_nobody_can_be_promoted_everybody_is_asked_twice_a_second() {
     lab.stub(6001).info = Some(report(6001, 100, 1, "a"));
     lab.until("+selected-slave", 600);
 }
+
+#[test]
+fn a_link_may_be_down_for_as_long_as_the_master_is() {
+    // Ten times down-after are 10 seconds, and the master is down for 4 before two agree.
+    for (seconds, good) in [(12, true), (16, false)] {
+        let mut lab = crate::lab::lab_with(1, 1, |settings| settings.masters[0].quorum = 2);
+        let more = format!("master_link_down_since_seconds:{seconds}\r\n");
+        lab.stub(6001).info = Some(replica_info(6001, 6000, &more));
+        lab.run(3_000);
+        lab.kill(6000);
+        lab.until("+sdown master", 1_100);
+        lab.run(4_000);
+        lab.stub(5001).down = true;
+        lab.mark();
+        lab.vote(0, "*");
+        lab.until("+failover-state-select-slave", 1_000);
+        lab.run(100);
+        assert_eq!(lab.count("+selected-slave") == 1, good, "{seconds} s: {}", lab.history());
+    }
+}
