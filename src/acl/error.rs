@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::text::words::until_nul;
+
 /// Why one rule was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum RuleError {
@@ -34,18 +36,31 @@ pub enum RuleError {
     FirstArgOfSubcommand,
 }
 
-/// Why ACL SETUSER was refused; `Display` is the reply without its code.
-#[derive(Clone, PartialEq, Eq, Debug, Error)]
+/// Why ACL SETUSER was refused.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SetUserError {
     /// A blank or NUL in the name.
-    #[error("Usernames can't contain spaces or null characters")]
     BadName,
-    /// A selector that is not closed.
-    #[error("Unmatched parenthesis in acl selector starting at '{0}'.")]
-    Unmatched(String),
+    /// A selector that is not closed, from its opening word on.
+    Unmatched(Vec<u8>),
     /// A rule that was refused.
-    #[error("Error in ACL SETUSER modifier '{0}': {1}")]
-    Rule(String, RuleError),
+    Rule(Vec<u8>, RuleError),
+}
+
+impl SetUserError {
+    /// The reply without its code: rules are shown as they came, byte for byte, up to a NUL.
+    pub fn text(&self) -> Vec<u8> {
+        match self {
+            SetUserError::BadName => b"Usernames can't contain spaces or null characters".to_vec(),
+            SetUserError::Unmatched(word) => {
+                [b"Unmatched parenthesis in acl selector starting at '", until_nul(word), b"'."].concat()
+            }
+            SetUserError::Rule(rule, reason) => {
+                let reason = format!("': {reason}");
+                [b"Error in ACL SETUSER modifier '", until_nul(rule), reason.as_bytes()].concat()
+            }
+        }
+    }
 }
 
 /// Why the users of a configuration file were refused; `Display` is the log line (spec 1 §4.4).

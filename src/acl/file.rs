@@ -1,6 +1,7 @@
 //! The text of an ACL file: `user NAME rules…` lines (directive `aclfile`).
 //!
-//! Reading is all or nothing: one bad line and the users in force stay as they are.
+//! Reading is all or nothing: one bad line and the users in force stay as they are. Differs: also if a selector that is not closed
+//! follows one that is, where the reference crashes; and a NUL byte is part of its line, whose rest it hides there.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

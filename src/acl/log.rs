@@ -48,7 +48,7 @@ pub struct Entry {
     /// When, the last time.
     pub at: Instant,
     /// The CLIENT LIST line of who tried last.
-    pub client: String,
+    pub client: Vec<u8>,
 }
 
 /// The log.
@@ -102,7 +102,7 @@ mod tests {
             object: object.into(),
             username: b"al".to_vec(),
             at: Instant::from_millis(at),
-            client: format!("at {at}"),
+            client: format!("at {at}").into_bytes(),
         }
     }
 

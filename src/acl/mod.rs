@@ -99,11 +99,12 @@ impl Acl {
         if has_blanks(name) {
             return Err(SetUserError::BadName);
         }
-        let rules = merge_selectors(rules).map_err(|first| SetUserError::Unmatched(shown(rules[first])))?;
+        let unmatched = |first: usize| SetUserError::Unmatched(rules[first].to_vec());
+        let rules = merge_selectors(rules).map_err(unmatched)?;
         let mut user =
             self.user(name).map_or_else(|| User::new(self.default_channels), |user| User::clone(user));
         for rule in &rules {
-            user.apply(rule).map_err(|reason| SetUserError::Rule(shown(rule), reason))?;
+            user.apply(rule).map_err(|reason| SetUserError::Rule(rule.clone(), reason))?;
         }
         self.users.insert(name.to_vec(), Arc::new(user));
         Ok(())

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::commands::{self, CATEGORIES, CommandSet};
 use super::error::RuleError;
+use crate::text::words::until_nul;
 use crate::wire::glob::glob_matches;
 use crate::wire::table::{CommandSpec, Verb, all_commands};
 
@@ -63,12 +64,13 @@ impl Selector {
 
     /// Applies one rule.
     pub fn apply(&mut self, rule: &[u8]) -> Result<(), RuleError> {
-        let word = |name: &str| rule.eq_ignore_ascii_case(name.as_bytes());
-        if word("allkeys") || rule == b"~*" {
+        let text = until_nul(rule);
+        let word = |name: &str| text.eq_ignore_ascii_case(name.as_bytes());
+        if word("allkeys") || text == b"~*" {
             (self.all_keys, self.keys) = (true, Vec::new());
         } else if word("resetkeys") {
             (self.all_keys, self.keys) = (false, Vec::new());
-        } else if word("allchannels") || rule == b"&*" {
+        } else if word("allchannels") || text == b"&*" {
             (self.all_channels, self.channels) = (true, Vec::new());
         } else if word("resetchannels") {
             (self.all_channels, self.channels) = (false, Vec::new());
@@ -87,13 +89,13 @@ impl Selector {
             [b'~' | b'%', ..] => self.add_key(rule),
             [b'&', channel @ ..] => self.add_channel(channel),
             [sign @ (b'+' | b'-'), b'@', category @ ..] => {
-                let set = CommandSet::of_category(category).ok_or(RuleError::Unknown)?;
+                let set = CommandSet::of_category(until_nul(category)).ok_or(RuleError::Unknown)?;
                 self.set_commands(set, *sign == b'+');
                 Ok(())
             }
-            [b'+', name @ ..] => self.allow(name),
+            [b'+', name @ ..] => self.allow(until_nul(name)),
             [b'-', name @ ..] => {
-                let spec = commands::find(name).ok_or(RuleError::Unknown)?;
+                let spec = commands::find(until_nul(name)).ok_or(RuleError::Unknown)?;
                 self.set_commands(CommandSet::of(spec), false);
                 Ok(())
             }
@@ -296,7 +298,7 @@ impl KeyPattern {
     }
 }
 
-/// Reads `R`, `W` or both, then `~`: what follows is the pattern.
+/// Reads `R`, `W` or both, then `~`: what follows is the pattern. Compat: without `~`, it is the empty one.
 fn parse_key_flags(rule: &[u8]) -> Result<(bool, bool, &[u8]), RuleError> {
     let (mut read, mut write) = (false, false);
     for (i, byte) in rule.iter().enumerate() {
@@ -307,7 +309,7 @@ fn parse_key_flags(rule: &[u8]) -> Result<(bool, bool, &[u8]), RuleError> {
             _ => return Err(RuleError::Syntax),
         }
     }
-    Err(RuleError::Syntax)
+    if read || write { Ok((read, write, b"")) } else { Err(RuleError::Syntax) }
 }
 
 /// True for texts that can't be part of a line of words.

@@ -18,7 +18,8 @@ fn line(rules: &str) -> String {
 
 fn refusal(rules: &str) -> String {
     let rules: Vec<&[u8]> = rules.split(' ').map(str::as_bytes).collect();
-    Acl::new(false).set_user(b"u", &rules).expect_err("must be refused").to_string()
+    let error = Acl::new(false).set_user(b"u", &rules).expect_err("must be refused");
+    String::from_utf8(error.text()).expect("text")
 }
 
 fn check(rules: &str, words: &str) -> Result<(), Denied> {

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::RuleError;
 use super::selector::{Denied, Selector};
+use crate::text::words::{self, until_nul};
 use crate::wire::table::CommandSpec;
 
 /// How a payload from this user would be checked; of no effect in a Sentinel, kept for the file.
@@ -83,8 +84,10 @@ impl User {
 
     /// Applies one rule; selectors in parentheses must be merged into one word before. An empty rule does nothing.
     pub fn apply(&mut self, rule: &[u8]) -> Result<(), RuleError> {
-        match rule.to_ascii_lowercase().as_slice() {
-            b"" => {}
+        if rule.is_empty() {
+            return Ok(());
+        }
+        match until_nul(rule).to_ascii_lowercase().as_slice() {
             b"on" => self.enabled = true,
             b"off" => self.enabled = false,
             b"nopass" => (self.no_pass, self.passwords) = (true, Vec::new()),
@@ -106,8 +109,9 @@ impl User {
             [b'!', text @ ..] => return self.remove_password(&read_hash(text)?),
             [b'(', inner @ .., b')'] => {
                 let mut selector = Selector::new(self.default_channels);
-                for word in inner.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty()) {
-                    selector.apply(word)?;
+                // Compat: words may be quoted as in a file, and quotes that are not closed take all of them away.
+                for word in words::split(until_nul(inner)).unwrap_or_default() {
+                    selector.apply(&word)?;
                 }
                 self.others.push(selector);
             }

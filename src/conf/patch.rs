@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::settings::{KnownPeer, MasterSettings, SentinelSettings, Settings};
+use super::settings::{KnownPeer, LogLevel, MasterSettings, SentinelSettings, Settings};
 use crate::model::MasterName;
 use crate::text::words;
 
@@ -15,6 +15,8 @@ pub enum Change {
     Master(Box<MasterSettings>),
     /// The master is no longer monitored.
     RemoveMaster(MasterName),
+    /// The least important level that is logged.
+    LogLevel(LogLevel),
     /// The ACL users as `user` lines without the word `user` (`default on nopass ~* &* +@all`), sorted by name.
     Users(Vec<String>),
 }
@@ -47,6 +49,11 @@ impl Settings {
                     if let Some(at) = index.remove(name) {
                         masters[at] = None;
                     }
+                }
+                Change::LogLevel(level) => {
+                    self.server.log_level = *level;
+                    let saved = self.server.persist("loglevel", level.name().as_bytes());
+                    saved.expect("invariant: the directive takes every level");
                 }
                 Change::Users(lines) => {
                     self.server.users = lines.iter().filter_map(|line| user(line)).collect()

@@ -20,6 +20,7 @@ use super::place::Place;
 use super::settings::{KnownPeer, MasterSettings, SentinelSettings};
 use super::{number, numeric_ip};
 use crate::model::{Epoch, MasterName, RunId};
+use crate::text::lossless;
 
 /// One line, without the word `sentinel`.
 #[derive(Clone, Debug)]
@@ -127,7 +128,6 @@ struct Evaluation<'f> {
 type Outcome<T = ()> = Result<T, &'static str>;
 
 const UNRESOLVED: &str = "Can't resolve instance hostname.";
-const NOT_TEXT: &str = "argument must be UTF-8 text";
 
 impl<'f> Evaluation<'f> {
     fn new(is_executable: &'f mut dyn FnMut(&str) -> bool, statements: &[Statement]) -> Self {
@@ -156,7 +156,7 @@ impl<'f> Evaluation<'f> {
         let filled = || Some(value.to_vec()).filter(|value| !value.is_empty());
         match word {
             Word::MyId if value.len() != 40 => return Err("Malformed Sentinel id in myid option."),
-            Word::MyId => sentinel.my_id = Some(RunId::from(text(value)?)),
+            Word::MyId => sentinel.my_id = Some(RunId::from(text(value))),
             Word::CurrentEpoch => {
                 sentinel.current_epoch = sentinel.current_epoch.max(Epoch(number::lenient_u64(value)));
             }
@@ -173,7 +173,7 @@ impl<'f> Evaluation<'f> {
                     yes_no(value).ok_or("Please specify yes or no for the announce-hostnames option.")?;
             }
             Word::AnnounceIp if value.is_empty() => {}
-            Word::AnnounceIp => sentinel.announce_ip = Some(text(value)?.to_owned()),
+            Word::AnnounceIp => sentinel.announce_ip = Some(text(value)),
             Word::AnnouncePort => {
                 // Differs: the reference tells others what can't be a port, and then nobody finds it.
                 let port = number::lenient(value);
@@ -195,7 +195,7 @@ impl<'f> Evaluation<'f> {
             return Err("Quorum must be 1 or greater.");
         }
         let (host, port) = self.address(arguments[1], arguments[2])?;
-        let name = MasterName::from(text(arguments[0])?);
+        let name = MasterName::from(text(arguments[0]));
         match self.index.get(&name) {
             None => {
                 self.index.insert(name.clone(), (self.result.masters.len(), statement.source));
@@ -223,10 +223,10 @@ impl<'f> Evaluation<'f> {
     /// Differs: a short form such as `127.1` becomes the full one at once; the reference keeps it for `announce-hostnames`.
     fn address(&self, host: &[u8], port: &[u8]) -> Outcome<(String, u16)> {
         let port = u16::try_from(number::lenient(port)).map_err(|_| "Invalid port number.")?;
-        let host = text(host)?;
-        match numeric_ip::parse(host) {
+        let host = text(host);
+        match numeric_ip::parse(&host) {
             Some(ip) => Ok((ip.to_string(), port)),
-            None if self.result.sentinel.resolve_hostnames => Ok((host.to_owned(), port)),
+            None if self.result.sentinel.resolve_hostnames => Ok((host, port)),
             None => Err(UNRESOLVED),
         }
     }
@@ -237,8 +237,7 @@ impl<'f> Evaluation<'f> {
             return Ok(());
         }
         const UNKNOWN: &str = "No such master with specified name.";
-        let name = std::str::from_utf8(arguments[0]).map_err(|_| UNKNOWN)?;
-        let index = self.index.get(name).ok_or(UNKNOWN)?.0;
+        let index = self.index.get(text(arguments[0]).as_str()).ok_or(UNKNOWN)?.0;
         let value = arguments[1];
         match word {
             Word::KnownReplica => return self.known_replica(index, arguments, statement),
@@ -275,8 +274,8 @@ impl<'f> Evaluation<'f> {
     }
 
     fn script(&mut self, path: &[u8], refusal: &'static str) -> Outcome<String> {
-        let path = text(path)?;
-        if (self.is_executable)(path) { Ok(path.to_owned()) } else { Err(refusal) }
+        let path = text(path);
+        if (self.is_executable)(&path) { Ok(path) } else { Err(refusal) }
     }
 
     fn known_replica(&mut self, index: usize, arguments: &[&[u8]], statement: &Statement) -> Outcome {
@@ -293,7 +292,7 @@ impl<'f> Evaluation<'f> {
 
     fn known_sentinel(&mut self, index: usize, arguments: &[&[u8]]) -> Outcome {
         let (host, port) = self.address(arguments[1], arguments[2])?;
-        let peer = KnownPeer { run_id: RunId::from(text(arguments[3])?), host, port };
+        let peer = KnownPeer { run_id: RunId::from(text(arguments[3])), host, port };
         let peers = &mut self.result.masters[index].peers;
         match peers.iter().find(|known| known.run_id == peer.run_id) {
             Some(known) if self.mixed && *known == peer => {}
@@ -304,12 +303,12 @@ impl<'f> Evaluation<'f> {
     }
 
     fn rename_command(&mut self, index: usize, arguments: &[&[u8]]) -> Outcome {
-        let (old, new) = (text(arguments[1])?, text(arguments[2])?);
+        let (old, new) = (text(arguments[1]), text(arguments[2]));
         let renames = &mut self.result.masters[index].renamed_commands;
-        match renames.iter().find(|(known, _)| known.eq_ignore_ascii_case(old)) {
-            Some((_, known)) if self.mixed && known == new => {}
+        match renames.iter().find(|(known, _)| known.eq_ignore_ascii_case(&old)) {
+            Some((_, known)) if self.mixed && *known == new => {}
             Some(_) => return Err("Same command renamed multiple times with rename-command."),
-            None => renames.push((old.to_owned(), new.to_owned())),
+            None => renames.push((old, new)),
         }
         Ok(())
     }
@@ -341,8 +340,9 @@ fn set_option(master: &mut MasterSettings, word: Word, value: &[u8]) -> Outcome 
     Ok(())
 }
 
-fn text(value: &[u8]) -> Outcome<&str> {
-    std::str::from_utf8(value).map_err(|_| NOT_TEXT)
+/// Names, hosts and paths are any bytes.
+fn text(value: &[u8]) -> String {
+    lossless::text_of(value).into_owned()
 }
 
 fn yes_no(value: &[u8]) -> Option<bool> {

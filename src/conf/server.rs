@@ -131,13 +131,8 @@ impl Values<'_> {
                 _ => Supervised::No,
             },
             pidfile: self.text("pidfile"),
-            log_level: match self.word("loglevel") {
-                "debug" => LogLevel::Debug,
-                "verbose" => LogLevel::Verbose,
-                "warning" => LogLevel::Warning,
-                "nothing" => LogLevel::Nothing,
-                _ => LogLevel::Notice,
-            },
+            log_level: LogLevel::from_name(self.word("loglevel").as_bytes())
+                .expect("the table's words are the levels"),
             log_file: self.text("logfile").unwrap_or_default(),
             syslog_enabled: self.yes("syslog-enabled"),
             syslog_ident: self.shown("syslog-ident"),

@@ -155,6 +155,27 @@ pub enum LogLevel {
     Nothing,
 }
 
+impl LogLevel {
+    const ALL: [LogLevel; 5] =
+        [LogLevel::Debug, LogLevel::Verbose, LogLevel::Notice, LogLevel::Warning, LogLevel::Nothing];
+
+    /// The word for it in the file.
+    pub fn name(self) -> &'static str {
+        match self {
+            LogLevel::Debug => "debug",
+            LogLevel::Verbose => "verbose",
+            LogLevel::Notice => "notice",
+            LogLevel::Warning => "warning",
+            LogLevel::Nothing => "nothing",
+        }
+    }
+
+    /// The level of a word in any case.
+    pub fn from_name(word: &[u8]) -> Option<LogLevel> {
+        LogLevel::ALL.into_iter().find(|level| word.eq_ignore_ascii_case(level.name().as_bytes()))
+    }
+}
+
 /// Who supervises the process (spec 1 §6.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Supervised {

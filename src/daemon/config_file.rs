@@ -2,6 +2,9 @@
 //!
 //! A replacement is a new file beside the old one, synced and renamed over it, then the folder is synced: whoever reads the path,
 //! even after a power cut, finds the old text or the new, never a mixture. What the text says is none of this module's business.
+//!
+//! Compat: a new file that a crash left beside the old one stays there. By its name it might as well be an operator's copy, such as
+//! `sentinel.conf.backup`.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};

@@ -177,6 +177,7 @@ impl Hands {
             Action::Answer(id, answer) => self.server.answer(id, answer),
             Action::Publish(notice) => self.publish(&notice),
             Action::Log(level, text) => log(level, &text),
+            Action::SetLogLevel(level) => logging::set_level(level),
             Action::LogNextFailover(at) => {
                 let at = logging::local_time(at);
                 warn!("Next failover delay: I will not start a failover before {at}");

@@ -7,6 +7,7 @@ use nix::unistd::{AccessFlags, access};
 use super::strerror::strerror;
 use super::{logging, users};
 use crate::conf::Host;
+use crate::text::lossless::bytes_of;
 
 /// Real files, the real working directory.
 pub struct Machine;
@@ -38,7 +39,7 @@ impl Host for Machine {
     }
 
     fn is_executable(&mut self, path: &str) -> bool {
-        access(path, AccessFlags::X_OK).is_ok()
+        access(&*bytes_of(path), AccessFlags::X_OK).is_ok()
     }
 
     fn check_user(&mut self, _: &str, rules: &[String]) -> Result<(), (usize, String)> {

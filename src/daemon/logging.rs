@@ -22,6 +22,7 @@ use tracing_subscriber::registry::Registry;
 use crate::conf::ServerSettings;
 use crate::conf::settings::LogLevel;
 use crate::model::WallTime;
+use crate::text::lossless;
 use queue::Queue;
 use sink::Sink;
 use syslog::Syslog;
@@ -75,6 +76,11 @@ pub fn configure(settings: &ServerSettings, program: &str) {
             state.syslog_setup = Some((settings.syslog_ident.clone(), settings.syslog_facility.clone()));
         }
     });
+}
+
+/// Logs lines of this importance or more from now on.
+pub fn set_level(level: LogLevel) {
+    with_state(|state| state.level = level);
 }
 
 /// Sends lines to this file from now on; empty: to standard output.
@@ -159,8 +165,8 @@ fn read_state(look: impl FnOnce(&State)) {
 impl State {
     fn write(&self, line: String) {
         match &self.queue {
-            Some(queue) => queue.push(line.into_bytes()),
-            None => self.sink.write(line.as_bytes()),
+            Some(queue) => queue.push(lossless::into_bytes(line)),
+            None => self.sink.write(&lossless::bytes_of(&line)),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Names to addresses, away from the engine: DNS may take seconds, and nobody but the asker should notice (spec 2 §12).
 
+use std::collections::HashSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -12,16 +14,26 @@ use crate::engine::Input;
 
 /// How many look-ups may be under way: each occupies a thread.
 pub const PARALLEL: usize = 16;
+/// One complaint about a name in this time.
+const COMPLAINT_PERIOD: Duration = Duration::from_secs(1);
 
 /// Looks names up for everybody; cheap to clone. Whoever gives up waiting for a turn leaves the queue.
 #[derive(Clone)]
 pub struct Names {
     permits: Arc<Semaphore>,
+    complaints: Arc<Mutex<Complaints>>,
+}
+
+/// The names that were complained about since then.
+struct Complaints {
+    since: Instant,
+    names: HashSet<String>,
 }
 
 impl Default for Names {
     fn default() -> Self {
-        Names { permits: Arc::new(Semaphore::new(PARALLEL)) }
+        let complaints = Complaints { since: Instant::now(), names: HashSet::new() };
+        Names { permits: Arc::new(Semaphore::new(PARALLEL)), complaints: Arc::new(Mutex::new(complaints)) }
     }
 }
 
@@ -39,6 +51,17 @@ impl Names {
             (host.as_str(), port).to_socket_addrs()?.next().ok_or_else(unknown)
         };
         tokio::task::spawn_blocking(look).await.map_err(io::Error::other)?
+    }
+
+    /// Logs that a name could not be looked up. As in the reference, about once a second and not for each connection that wants it.
+    pub fn complain(&self, host: &str) {
+        let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        if complaints.since.elapsed() >= COMPLAINT_PERIOD {
+            *complaints = Complaints { since: Instant::now(), names: HashSet::new() };
+        }
+        if complaints.names.insert(host.to_owned()) {
+            tracing::warn!("Failed to resolve hostname '{host}'");
+        }
     }
 }
 

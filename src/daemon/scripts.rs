@@ -7,7 +7,9 @@
 //! standard streams and no other descriptor, since everything the daemon opens is close-on-exec.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::io;
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::ExitStatus;
 
@@ -20,6 +22,7 @@ use super::inbox::Inbox;
 use super::shutdown::release_signals;
 use crate::engine::{Input, ScriptExit};
 use crate::model::ScriptId;
+use crate::text::lossless;
 
 /// Exit code of a file that the kernel can't execute, as in the reference (spec 2 §10.1).
 const NOT_EXECUTABLE: i32 = 2;
@@ -75,10 +78,11 @@ impl Scripts {
 
 fn command(argv: &[String]) -> io::Result<Command> {
     let (path, arguments) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let word = |text: &String| OsString::from_vec(lossless::into_bytes(text.clone()));
     // A bare name means a file here, never a search along PATH.
-    let program = if path.contains('/') { path.clone() } else { format!("./{path}") };
+    let program = if path.contains('/') { word(path) } else { word(&format!("./{path}")) };
     let mut command = std::process::Command::new(program);
-    command.arg0(path).args(arguments);
+    command.arg0(word(path)).args(arguments.iter().map(word));
     Ok(Command::from(command))
 }
 

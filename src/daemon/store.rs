@@ -179,8 +179,9 @@ fn compact(changes: &mut Vec<Change>) {
         let key = match &change {
             Change::Sentinel(_) => (0, None),
             Change::Users(_) => (1, None),
-            Change::Master(master) => (2, Some(master.name.clone())),
-            Change::RemoveMaster(name) => (2, Some(name.clone())),
+            Change::LogLevel(_) => (2, None),
+            Change::Master(master) => (3, Some(master.name.clone())),
+            Change::RemoveMaster(name) => (3, Some(name.clone())),
         };
         if seen.insert(key) {
             kept.push(change);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::notice::{Level, Notice};
 use super::tag::{ConnId, Tag};
 use crate::conf::Patch;
+use crate::conf::settings::LogLevel;
 use crate::model::{CommandId, MasterName, Revision, ScriptId, WallTime};
 use crate::wire::{Answer, Request};
 
@@ -24,6 +25,8 @@ pub enum Action {
     Publish(Notice),
     /// Log a line that is no event.
     Log(Level, String),
+    /// Log lines of this importance or more from now on.
+    SetLogLevel(LogLevel),
     /// Log that no failover of ours starts before this time, shown as local time (spec 2 §8.3).
     LogNextFailover(WallTime),
     /// What to tell clients who look the name up; `None`: no longer monitored.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::conf::settings::LogLevel;
 use crate::conf::{SentinelSettings, Settings};
 use crate::model::{Address, Epoch, RunId};
 
@@ -19,6 +20,8 @@ pub struct Globals {
     pub port: u16,
     /// Our own password, used towards peers when `sentinel-pass` is unset.
     pub requirepass: Option<Vec<u8>>,
+    /// The least important level that is logged.
+    pub log_level: LogLevel,
     /// The periods of spec 2 §2.2.
     pub tunables: Tunables,
     /// Where SENTINEL SIMULATE-FAILURE wants the process to end.
@@ -108,6 +111,7 @@ impl Globals {
                 _ => settings.server.port,
             },
             requirepass: settings.server.requirepass.clone(),
+            log_level: settings.server.log_level,
             tunables: Tunables::default(),
             simulate: Simulate::default(),
         }

@@ -14,6 +14,7 @@ use crate::model::{MasterId, MasterName, Revision};
 pub struct Ledger {
     emitted: Revision,
     globals: bool,
+    log_level: bool,
     masters: BTreeSet<MasterId>,
     /// Changed, but not worth a save of their own.
     noted: BTreeSet<MasterId>,
@@ -26,6 +27,11 @@ impl Ledger {
     pub fn record_globals(&mut self) -> Revision {
         self.globals = true;
         self.pending()
+    }
+
+    /// The log level changed.
+    pub fn record_log_level(&mut self) {
+        self.log_level = true;
     }
 
     /// The record of a master changed, its replicas and peers included.
@@ -54,12 +60,18 @@ impl Ledger {
 
     /// The changes since the last `Persist`, once.
     pub fn take(&mut self, fleet: &Fleet, globals: &Globals) -> Option<(Revision, Patch)> {
-        if !(self.globals || self.flush) && self.masters.is_empty() && self.removed.is_empty() {
+        if !(self.globals || self.log_level || self.flush)
+            && self.masters.is_empty()
+            && self.removed.is_empty()
+        {
             return None;
         }
         let mut changes: Vec<Change> = self.removed.drain(..).map(Change::RemoveMaster).collect();
         if std::mem::take(&mut self.globals) {
             changes.push(Change::Sentinel(Box::new(globals.to_persist())));
+        }
+        if std::mem::take(&mut self.log_level) {
+            changes.push(Change::LogLevel(globals.log_level));
         }
         let mut masters = std::mem::take(&mut self.masters);
         masters.append(&mut self.noted);

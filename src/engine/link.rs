@@ -230,20 +230,14 @@ pub fn on_disconnected(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, cause: &str) 
     let link = &mut fleet.links[id.link];
     let Some(conn) = link.conn_mut(id.kind) else { return };
     conn.lost(now);
-    let name = match id.kind {
-        ConnKind::Command => "-cmd-link-reconnection",
-        ConnKind::PubSub => "-pubsub-link-reconnection",
-    };
-    if let Some(owner) = fleet.links[id.link].owners.first() {
-        // Differs: told of every loss; the reference tells of attempts that fail at once, and of no others.
-        tracing::trace!("{name} {} #{cause}", fleet.describe(*owner, &cx.globals));
-    }
-    let link = &mut fleet.links[id.link];
     // The clock of SDOWN starts with the loss, not with the next PING that would have been due.
     if id.kind == ConnKind::Command {
         link.active_ping_at.get_or_insert(now);
     }
     for owner in link.owners.clone() {
+        // Differs: told of every loss; the reference tells of attempts that fail at once, and of no others.
+        let event = if id.kind == ConnKind::Command { "-cmd" } else { "-pubsub" };
+        tracing::trace!("{event}-link-reconnection {} #{cause}", fleet.describe(owner, &cx.globals));
         if id.kind == ConnKind::Command {
             lose_questions(fleet, owner, cause);
         }

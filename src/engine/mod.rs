@@ -92,6 +92,7 @@ impl Engine {
         let first_save = cx.first_save;
         let id = format!("Sentinel ID is {}", cx.globals.my_id);
         cx.outbox.behind(first_save, Action::Log(Level::Warning, id));
+        // Differs: clients are served meanwhile, so that one may be subscribed already.
         for master in settings.masters {
             let quorum = master.quorum;
             let id = engine.fleet.add_master(master, cx);

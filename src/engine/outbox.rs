@@ -1,5 +1,8 @@
 //! The ordered actions of the engine, and those that must wait until what they rest on is on disk.
 //!
+//! Differs: events do not wait behind held answers, so a client that subscribes, speaks RESP3 and sends several commands at once may
+//! see what a later one caused before the answer to an earlier one.
+//!
 //! Invariant: a held action leaves only after its revision was reported durable, or is replaced by its fallback when writing failed.
 
 use std::collections::VecDeque;

@@ -39,8 +39,18 @@ enum State {
 }
 
 impl Job {
-    fn is_running(&self) -> bool {
+    /// It runs, or is being started.
+    fn is_under_way(&self) -> bool {
         matches!(self.state, State::Running { .. })
+    }
+
+    /// The process, and since when.
+    fn process(&self) -> Option<(u32, Instant)> {
+        match self.state {
+            // What can't be executed never had a process.
+            State::Running { since, pid: Some(pid), .. } if pid > 0 => Some((pid, since)),
+            _ => None,
+        }
     }
 }
 
@@ -51,15 +61,15 @@ impl Scripts {
         let job = Job { id: ScriptId(self.next_id), argv, attempts: 0, state: State::Waiting { until: now } };
         self.jobs.push_back(job);
         if self.jobs.len() > MAX_QUEUED
-            && let Some(oldest) = self.jobs.iter().position(|job| !job.is_running())
+            && let Some(oldest) = self.jobs.iter().position(|job| !job.is_under_way())
         {
             self.jobs.remove(oldest);
         }
     }
 
-    /// Jobs running.
+    /// Jobs running: as long as there is no process, a job counts as waiting.
     pub fn running(&self) -> usize {
-        self.jobs.iter().filter(|job| job.is_running()).count()
+        self.jobs.iter().filter(|job| job.process().is_some()).count()
     }
 
     /// Jobs queued, running ones included.
@@ -70,13 +80,14 @@ impl Scripts {
     /// For SENTINEL PENDING-SCRIPTS.
     pub fn views(&self, now: Instant) -> Vec<ScriptView> {
         let view = |job: &Job| {
-            let (running, delay) = match job.state {
-                State::Waiting { until } => (None, until.since(now)),
-                State::Running { since, pid, .. } => {
-                    (Some((pid.unwrap_or(0), now.since(since))), Duration::ZERO)
-                }
+            let (argv, attempts) = (job.argv.clone(), job.attempts);
+            let (delay, attempts) = match job.state {
+                State::Waiting { until } => (until.since(now), attempts),
+                State::Running { pid: None, .. } => (Duration::ZERO, attempts.saturating_sub(1)),
+                State::Running { .. } => (Duration::ZERO, attempts),
             };
-            ScriptView { argv: job.argv.clone(), running, delay, attempts: job.attempts }
+            let running = job.process().map(|(pid, since)| (pid, now.since(since)));
+            ScriptView { argv, running, delay, attempts }
         };
         self.jobs.iter().map(view).collect()
     }
@@ -90,7 +101,7 @@ impl Scripts {
 pub fn step(cx: &mut Cx) -> Option<Instant> {
     let now = cx.mono();
     let max_runtime = cx.globals.tunables.script_max_runtime;
-    let mut running = cx.scripts.running();
+    let mut running = cx.scripts.jobs.iter().filter(|job| job.is_under_way()).count();
     let mut wake: Option<Instant> = None;
     let mut overdue = Vec::new();
     for job in &mut cx.scripts.jobs {

@@ -14,6 +14,7 @@ const HEARTBEAT: Duration = Duration::from_millis(100);
 pub struct Tilt {
     last: Now,
     since: Option<Instant>,
+    entered: u64,
 }
 
 /// What a look at the clock brought.
@@ -28,12 +29,17 @@ pub enum Verdict {
 impl Tilt {
     /// Begins with a trusted clock.
     pub fn new(now: Now) -> Self {
-        Tilt { last: now, since: None }
+        Tilt { last: now, since: None, entered: 0 }
     }
 
     /// Since when we are in TILT.
     pub fn since(&self) -> Option<Instant> {
         self.since
+    }
+
+    /// How often TILT was entered since the start, or entered anew.
+    pub fn entered(&self) -> u64 {
+        self.entered
     }
 
     /// When the clock is to be looked at again.
@@ -49,6 +55,7 @@ impl Tilt {
         let trigger = i64::try_from(cx.globals.tunables.tilt_trigger.as_millis()).unwrap_or(i64::MAX);
         if passed < 0 || passed > trigger {
             self.since = Some(now.mono);
+            self.entered += 1;
             cx.tilted = true;
             cx.publish(Level::Warning, "+tilt", "#tilt mode entered".to_owned());
             return Verdict::Steady;

@@ -8,7 +8,7 @@ use super::instance::{InfoState, Instance};
 use super::master::Master;
 use super::peer::Peer;
 use super::replica::{Reconf, Replica};
-use crate::model::Instant;
+use super::tilt::Tilt;
 use crate::wire::view::{InstanceView, MasterInfoView, MasterView, PeerView, ReplicaView, SentinelInfoView};
 
 /// A master, as SENTINEL MASTER shows it.
@@ -95,7 +95,7 @@ pub fn peer(fleet: &Fleet, cx: &Cx, peer: &Peer) -> PeerView {
 }
 
 /// The Sentinel section of INFO.
-pub fn info(fleet: &Fleet, cx: &Cx, tilt_since: Option<Instant>) -> SentinelInfoView {
+pub fn info(fleet: &Fleet, cx: &Cx, tilt: &Tilt) -> SentinelInfoView {
     let line = |master: &Master| MasterInfoView {
         name: master.name.clone(),
         status: match (master.o_down, master.instance.s_down) {
@@ -109,7 +109,8 @@ pub fn info(fleet: &Fleet, cx: &Cx, tilt_since: Option<Instant>) -> SentinelInfo
         sentinels: master.peers.len() + 1,
     };
     SentinelInfoView {
-        tilt_since: tilt_since.map(|since| cx.mono().since(since)),
+        tilt_since: tilt.since().map(|since| cx.mono().since(since)),
+        total_tilt: tilt.entered(),
         running_scripts: cx.scripts.running(),
         scripts_queue_length: cx.scripts.queued(),
         simulate_failure_flags: cx.globals.simulate.bits(),

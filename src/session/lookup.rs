@@ -12,6 +12,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 
 use crate::model::{Instant, MasterName};
+use crate::text::lossless;
 use crate::wire::render::master_address;
 use crate::wire::{Protocol, Value};
 
@@ -42,7 +43,7 @@ pub fn directory() -> (Directory, DirectoryWriter) {
 impl Directory {
     /// The whole answer to GET-MASTER-ADDR-BY-NAME for a master, as bytes; `None`: not monitored.
     pub fn answer(&self, name: &[u8]) -> Option<Bytes> {
-        self.published.load().get(std::str::from_utf8(name).ok()?).cloned()
+        self.published.load().get(&*lossless::text_of(name)).cloned()
     }
 }
 

@@ -141,6 +141,7 @@ impl Session {
 
     /// A command is through: SKIP moves on.
     pub fn command_done(&mut self) {
+        self.tracking.command_done(self.last_command);
         self.reply = match self.reply {
             ReplyMode::SkipNext => ReplyMode::Skipping,
             ReplyMode::Skipping => ReplyMode::On,

@@ -1,5 +1,7 @@
 //! CLIENT TRACKING: accepted and remembered, as clients expect, though a Sentinel has no keys to tell about (spec 3 §3.5.8).
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use crate::text::number::parse_integer;
@@ -14,7 +16,10 @@ pub struct Tracking {
     opt_out: bool,
     no_loop: bool,
     redirect: Option<u64>,
-    prefixes: Vec<Bytes>,
+    /// None is part of another; in the order of their bytes.
+    prefixes: BTreeSet<Bytes>,
+    /// CLIENT CACHING was said of the next command.
+    caching: bool,
 }
 
 impl Tracking {
@@ -39,7 +44,7 @@ impl Tracking {
 
     /// CLIENT TRACKING, given the words after it. `exists` tells whether there is a client of an id.
     pub fn configure(&mut self, words: &[Bytes], exists: impl Fn(u64) -> bool) -> Result<(), Value> {
-        let wanted = Tracking::read(&words[1..], exists)?;
+        let (wanted, prefixes) = Tracking::read(&words[1..], exists)?;
         if words[0].eq_ignore_ascii_case(b"off") {
             *self = Tracking::default();
             return Ok(());
@@ -47,19 +52,25 @@ impl Tracking {
         if !words[0].eq_ignore_ascii_case(b"on") {
             return Err(CommandError::Syntax.value());
         }
-        if let Some(problem) = self.conflict_with(&wanted) {
+        if let Some(problem) = self.conflict_with(&wanted, !prefixes.is_empty()) {
             return Err(Value::error(problem));
         }
-        let mut prefixes = std::mem::take(&mut self.prefixes);
-        prefixes.extend(
-            wanted.prefixes.iter().filter(|prefix| !prefixes.contains(prefix)).cloned().collect::<Vec<_>>(),
-        );
-        *self = Tracking { on: true, prefixes, ..wanted };
+        let mut all = std::mem::take(&mut self.prefixes);
+        if wanted.broadcast {
+            if let Some(problem) = overlap(&all, &prefixes) {
+                self.prefixes = all;
+                return Err(Value::error(problem));
+            }
+            // Compat: every key, on top of what was asked for earlier.
+            let every = prefixes.is_empty().then(Bytes::new);
+            all.extend(prefixes.into_iter().chain(every));
+        }
+        *self = Tracking { on: true, prefixes: all, ..wanted };
         Ok(())
     }
 
-    fn read(words: &[Bytes], exists: impl Fn(u64) -> bool) -> Result<Tracking, Value> {
-        let mut wanted = Tracking::default();
+    fn read(words: &[Bytes], exists: impl Fn(u64) -> bool) -> Result<(Tracking, Vec<Bytes>), Value> {
+        let (mut wanted, mut prefixes) = (Tracking::default(), Vec::new());
         let mut words = words.iter();
         while let Some(word) = words.next() {
             match (word.to_ascii_lowercase().as_slice(), words.as_slice().first()) {
@@ -75,7 +86,7 @@ impl Tracking {
                 }
                 (b"prefix", Some(prefix)) => {
                     words.next();
-                    wanted.prefixes.push(Bytes::copy_from_slice(prefix));
+                    prefixes.push(Bytes::copy_from_slice(prefix));
                 }
                 (b"bcast", _) => wanted.broadcast = true,
                 (b"optin", _) => wanted.opt_in = true,
@@ -84,11 +95,11 @@ impl Tracking {
                 _ => return Err(CommandError::Syntax.value()),
             }
         }
-        Ok(wanted)
+        Ok((wanted, prefixes))
     }
 
-    fn conflict_with(&self, wanted: &Tracking) -> Option<&'static str> {
-        if !wanted.prefixes.is_empty() && !wanted.broadcast {
+    fn conflict_with(&self, wanted: &Tracking, has_prefixes: bool) -> Option<&'static str> {
+        if has_prefixes && !wanted.broadcast {
             return Some("PREFIX option requires BCAST mode to be enabled");
         }
         if self.on && self.broadcast != wanted.broadcast {
@@ -111,7 +122,7 @@ impl Tracking {
     }
 
     /// CLIENT CACHING, given its word.
-    pub fn caching(&self, word: &[u8]) -> Value {
+    pub fn caching(&mut self, word: &[u8]) -> Value {
         let yes = word.eq_ignore_ascii_case(b"yes");
         if !self.on {
             return Value::error(
@@ -126,8 +137,17 @@ impl Tracking {
                 Value::error("CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.")
             }
             (false, false) => CommandError::Syntax.value(),
-            _ => Value::OK,
+            _ => {
+                self.caching = true;
+                Value::OK
+            }
         }
+    }
+
+    /// A command is through. Compat: what CLIENT CACHING said holds until a command that is not CLIENT.
+    pub fn command_done(&mut self, name: Option<&str>) {
+        let is_client = name.is_some_and(|name| name.split('|').next() == Some("client"));
+        self.caching &= is_client;
     }
 
     /// CLIENT TRACKINGINFO.
@@ -136,7 +156,9 @@ impl Tracking {
         let options = [
             (self.broadcast, "bcast"),
             (self.opt_in, "optin"),
+            (self.caching && self.opt_in, "caching-yes"),
             (self.opt_out, "optout"),
+            (self.caching && self.opt_out, "caching-no"),
             (self.no_loop, "noloop"),
         ];
         flags.extend(options.into_iter().filter_map(|(set, name)| set.then_some(name)));
@@ -147,6 +169,22 @@ impl Tracking {
             (Value::bulk("prefixes"), Value::Array(prefixes)),
         ])
     }
+}
+
+/// The complaint if one of the new prefixes is part of another, or the other way round.
+fn overlap(existing: &BTreeSet<Bytes>, new: &[Bytes]) -> Option<Vec<u8>> {
+    let overlaps = |one: &Bytes, other: &Bytes| one.starts_with(other) || other.starts_with(one);
+    let complaint = |prefix: &[u8], with: &[u8], other: &[u8]| {
+        let rest = b"'. Prefixes for a single client must not overlap.";
+        [b"Prefix '", prefix, b"' overlaps with ", with, b" '", other, rest].concat()
+    };
+    new.iter().enumerate().find_map(|(i, prefix)| {
+        if let Some(other) = existing.iter().find(|other| overlaps(prefix, other)) {
+            return Some(complaint(prefix, b"an existing prefix", other));
+        }
+        let other = new[i + 1..].iter().find(|other| overlaps(prefix, other))?;
+        Some(complaint(prefix, b"another provided prefix", other))
+    })
 }
 
 #[cfg(test)]

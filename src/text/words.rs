@@ -5,6 +5,11 @@
 //!
 //! Invariants: `split(repr(x)) == [x]` and `split(quoted(x)) == [x]` for every `x`.
 
+/// What a C string keeps of a text. Compat: the reference reads and repeats many a word as one, which a NUL byte ends.
+pub fn until_nul(text: &[u8]) -> &[u8] {
+    text.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
 /// The words of a line by the rules of spec 1 §2.2 and spec 3 §3.3.1; `None` if quotes are unbalanced or followed by text.
 pub fn split(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut words = Vec::new();
@@ -102,6 +107,11 @@ fn hex_value(digit: u8) -> u8 {
 /// C's `isspace`: what separates words.
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | 9..=13)
+}
+
+/// True if there is a control character: a line with one may be shown as two, or as another.
+pub fn has_control(word: &[u8]) -> bool {
+    word.iter().any(u8::is_ascii_control)
 }
 
 /// A line without the blanks around it: space, tab, carriage return and line feed, but no other control character (spec 1 §2.1).

@@ -70,6 +70,9 @@ pub enum ErrorReply {
     /// MONITOR with a quorum below one.
     #[error("ERR Quorum must be 1 or greater.")]
     QuorumTooSmall,
+    /// MONITOR with control characters in the name.
+    #[error("ERR Invalid master name: control characters are not allowed.")]
+    InvalidName,
     /// MONITOR with a host that is no usable address.
     #[error("ERR Invalid IP address or hostname specified")]
     InvalidHost,

@@ -1,44 +1,53 @@
 //! The COMMAND answers: the command table, shown (spec 3 §3.5.10).
 //!
-//! Differs: documentation leaves out arguments and history, and listings come in the order of the table, not of a hash.
+//! Differs: listings come in the order of the table. That of the reference is a hash table's, and another after each start.
 
 use bytes::Bytes;
 
 use super::glob::glob_matches;
+use super::naming::Naming;
 use super::refusal::CommandError;
-use super::table::{COMMANDS, CommandSpec, all_commands, find_full_name};
+use super::table::{Argument, CommandSpec, Verb};
 use super::value::Value;
 
-/// COMMAND, and COMMAND INFO without names.
-pub fn all() -> Value {
-    Value::Array(COMMANDS.iter().map(entry).collect())
+/// The answer to one of the COMMAND commands, given all its words and the names that commands have here.
+pub fn answer(verb: Verb, args: &[Bytes], naming: &Naming) -> Result<Value, CommandError> {
+    Ok(match verb {
+        Verb::Command => all(naming),
+        Verb::CommandCount => Value::Integer(super::value::length(naming.commands().count())),
+        Verb::CommandInfo => info(&args[2..], naming),
+        Verb::CommandDocs => docs(&args[2..], naming),
+        Verb::CommandList => return list(&args[2..], naming),
+        _ => return Err(keys(&args[2..], naming)),
+    })
 }
 
-/// COMMAND COUNT.
-pub fn count() -> Value {
-    Value::Integer(super::value::length(COMMANDS.len()))
+/// COMMAND, and COMMAND INFO without names.
+fn all(naming: &Naming) -> Value {
+    Value::Array(naming.commands().map(entry).collect())
 }
 
 /// COMMAND INFO: one entry per name, none for an unknown one.
-pub fn info(names: &[Bytes]) -> Value {
+fn info(names: &[Bytes], naming: &Naming) -> Value {
     if names.is_empty() {
-        return all();
+        return all(naming);
     }
-    Value::Array(names.iter().map(|name| find_full_name(name).map_or(Value::Null, entry)).collect())
+    Value::Array(names.iter().map(|name| naming.find_full_name(name).map_or(Value::Null, entry)).collect())
 }
 
 /// COMMAND DOCS: all commands, or those of the names that are known.
-pub fn docs(names: &[Bytes]) -> Value {
+fn docs(names: &[Bytes], naming: &Naming) -> Value {
     if names.is_empty() {
-        return Value::Map(COMMANDS.iter().map(docs_entry).collect());
+        return Value::Map(naming.commands().map(docs_entry).collect());
     }
-    Value::Map(names.iter().filter_map(|name| find_full_name(name)).map(docs_entry).collect())
+    Value::Map(names.iter().filter_map(|name| naming.find_full_name(name)).map(docs_entry).collect())
 }
 
 /// COMMAND LIST, given the words after it.
-pub fn list(filter: &[Bytes]) -> Result<Value, CommandError> {
+fn list(filter: &[Bytes], naming: &Naming) -> Result<Value, CommandError> {
     let names = |keep: &dyn Fn(&CommandSpec) -> bool| {
-        Value::Array(all_commands().filter(|spec| keep(spec)).map(|spec| Value::bulk(spec.name)).collect())
+        let kept = naming.all_commands().filter(|spec| keep(spec));
+        Value::Array(kept.map(|spec| Value::bulk(spec.name)).collect())
     };
     match filter {
         [] => Ok(names(&|_| true)),
@@ -59,8 +68,8 @@ pub fn list(filter: &[Bytes]) -> Result<Value, CommandError> {
 }
 
 /// COMMAND GETKEYS and GETKEYSANDFLAGS, given the command line: no command of ours has keys.
-pub fn keys(command: &[Bytes]) -> CommandError {
-    let known = command.first().and_then(|name| super::table::find_command(name)).is_some_and(|spec| {
+fn keys(command: &[Bytes], naming: &Naming) -> CommandError {
+    let known = command.first().and_then(|name| naming.find_command(name)).is_some_and(|spec| {
         command.get(1).is_none_or(|name| spec.subcommands.is_empty() || spec.subcommand(name).is_some())
     });
     if known { CommandError::NoKeys } else { CommandError::InvalidCommand }
@@ -88,13 +97,25 @@ fn entry(spec: &CommandSpec) -> Value {
 }
 
 fn docs_entry(spec: &CommandSpec) -> (Value, Value) {
-    let field = |name: &'static str, text: &'static str| (Value::bulk(name), Value::bulk(text));
+    let docs = spec.docs;
     let mut fields = vec![
-        field("summary", spec.docs.summary),
-        field("since", spec.docs.since),
-        field("group", spec.docs.group),
-        field("complexity", spec.docs.complexity),
+        text_field("summary", docs.summary),
+        text_field("since", docs.since),
+        text_field("group", docs.group),
     ];
+    fields.extend(docs.complexity.map(|text| text_field("complexity", text)));
+    if let Some((since, replaced_by)) = docs.deprecated {
+        fields.push((Value::bulk("doc_flags"), Value::Set(vec![Value::status("deprecated")])));
+        fields.push(text_field("deprecated_since", since));
+        fields.push(text_field("replaced_by", replaced_by));
+    }
+    if !docs.history.is_empty() {
+        let change = |(release, text): &(&'static str, &'static str)| {
+            Value::Array(vec![Value::bulk(*release), Value::bulk(*text)])
+        };
+        fields.push((Value::bulk("history"), Value::Set(docs.history.iter().map(change).collect())));
+    }
+    fields.extend(arguments(docs.arguments));
     if !spec.subcommands.is_empty() {
         let subcommands = spec.subcommands.iter().map(docs_entry).collect();
         fields.push((Value::bulk("subcommands"), Value::Map(subcommands)));
@@ -102,10 +123,40 @@ fn docs_entry(spec: &CommandSpec) -> (Value, Value) {
     (Value::bulk(spec.name), Value::Map(fields))
 }
 
+/// The field that lists them; none if there are none.
+fn arguments(arguments: &[Argument]) -> Option<(Value, Value)> {
+    let list = || Value::Array(arguments.iter().map(argument).collect());
+    (!arguments.is_empty()).then(|| (Value::bulk("arguments"), list()))
+}
+
+fn argument(it: &Argument) -> Value {
+    let mut fields = vec![text_field("name", it.name), text_field("type", it.kind)];
+    fields.extend(it.token.map(|token| text_field("token", token)));
+    fields.extend(it.since.map(|release| text_field("since", release)));
+    fields.extend(it.deprecated_since.map(|release| text_field("deprecated_since", release)));
+    let flags =
+        [(it.is_optional, "optional"), (it.is_multiple, "multiple"), (it.repeats_token, "multiple_token")];
+    let flags: Vec<Value> =
+        flags.into_iter().filter(|(set, _)| *set).map(|(_, flag)| Value::status(flag)).collect();
+    if !flags.is_empty() {
+        fields.push((Value::bulk("flags"), Value::Set(flags)));
+    }
+    fields.extend(arguments(it.arguments));
+    Value::Map(fields)
+}
+
+fn text_field(name: &'static str, text: &'static str) -> (Value, Value) {
+    (Value::bulk(name), Value::bulk(text))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use crate::wire::value::Protocol;
+
+    static NAMING: LazyLock<Naming> = LazyLock::new(Naming::default);
 
     fn words(line: &'static str) -> Vec<Bytes> {
         line.split_whitespace().map(Bytes::from).collect()
@@ -119,23 +170,23 @@ mod tests {
     #[test]
     fn entries_are_those_of_the_reference() {
         assert_eq!(
-            text(info(&words("ping quit SENTINEL|masters")), Protocol::Resp2),
+            text(info(&words("ping quit SENTINEL|masters"), &NAMING), Protocol::Resp2),
             "*3\r\n*10\r\n$4\r\nping\r\n:-1\r\n*1\r\n+fast\r\n:0\r\n:0\r\n:0\r\n*2\r\n+@fast\r\n+@connection\r\n*2\r\n$25\r\nrequest_policy:all_shards\r\n$29\r\nresponse_policy:all_succeeded\r\n*0\r\n*0\r\n$-1\r\n*10\r\n$16\r\nsentinel|masters\r\n:2\r\n*1\r\n+admin\r\n:0\r\n:0\r\n:0\r\n*3\r\n+@admin\r\n+@slow\r\n+@dangerous\r\n*0\r\n*0\r\n*0\r\n"
         );
         assert_eq!(
-            text(info(&words("ping")), Protocol::Resp3),
+            text(info(&words("ping"), &NAMING), Protocol::Resp3),
             "*1\r\n*10\r\n$4\r\nping\r\n:-1\r\n~1\r\n+fast\r\n:0\r\n:0\r\n:0\r\n~2\r\n+@fast\r\n+@connection\r\n~2\r\n$25\r\nrequest_policy:all_shards\r\n$29\r\nresponse_policy:all_succeeded\r\n~0\r\n~0\r\n"
         );
-        let client = text(info(&words("client")), Protocol::Resp3);
+        let client = text(info(&words("client"), &NAMING), Protocol::Resp3);
         assert!(client.starts_with("*1\r\n*10\r\n$6\r\nclient\r\n:-2\r\n~0\r\n:0\r\n:0\r\n:0\r\n~1\r\n+@slow\r\n~0\r\n~0\r\n*16\r\n*10\r\n"));
         assert!(client.contains("$11\r\nclient|list\r\n:-2\r\n~4\r\n+admin\r\n+noscript\r\n+loading\r\n+stale\r\n:0\r\n:0\r\n:0\r\n~4\r\n+@admin\r\n+@slow\r\n+@dangerous\r\n+@connection\r\n~1\r\n$23\r\nnondeterministic_output\r\n~0\r\n~0\r\n"));
-        assert_eq!(count(), Value::Integer(15));
-        assert!(matches!(all(), Value::Array(entries) if entries.len() == 15));
+        assert_eq!(answer(Verb::CommandCount, &[], &NAMING), Ok(Value::Integer(15)));
+        assert!(matches!(all(&NAMING), Value::Array(entries) if entries.len() == 15));
     }
 
     #[test]
     fn listings_can_be_filtered() {
-        let listed = |line| match list(&words(line)) {
+        let listed = |line| match list(&words(line), &NAMING) {
             Ok(Value::Array(names)) => Ok(names.len()),
             Ok(other) => panic!("{other:?}"),
             Err(error) => Err(error),
@@ -153,17 +204,17 @@ mod tests {
 
     #[test]
     fn nothing_has_keys() {
-        assert_eq!(keys(&words("ping x")), CommandError::NoKeys);
-        assert_eq!(keys(&words("sentinel masters")), CommandError::NoKeys);
-        assert_eq!(keys(&words("sentinel foo")), CommandError::InvalidCommand);
-        assert_eq!(keys(&words("get x")), CommandError::InvalidCommand);
+        assert_eq!(keys(&words("ping x"), &NAMING), CommandError::NoKeys);
+        assert_eq!(keys(&words("sentinel masters"), &NAMING), CommandError::NoKeys);
+        assert_eq!(keys(&words("sentinel foo"), &NAMING), CommandError::InvalidCommand);
+        assert_eq!(keys(&words("get x"), &NAMING), CommandError::InvalidCommand);
     }
 
     #[test]
     fn documentation_is_a_map() {
-        let ping = text(docs(&words("nosuch ping")), Protocol::Resp3);
-        assert!(ping.starts_with("%1\r\n$4\r\nping\r\n%4\r\n$7\r\nsummary\r\n"), "{ping}");
-        assert_eq!(text(docs(&words("nosuch")), Protocol::Resp2), "*0\r\n");
-        assert!(matches!(docs(&[]), Value::Map(entries) if entries.len() == 15));
+        let ping = text(docs(&words("nosuch ping"), &NAMING), Protocol::Resp3);
+        assert!(ping.starts_with("%1\r\n$4\r\nping\r\n%5\r\n$7\r\nsummary\r\n"), "{ping}");
+        assert_eq!(text(docs(&words("nosuch"), &NAMING), Protocol::Resp2), "*0\r\n");
+        assert!(matches!(docs(&[], &NAMING), Value::Map(entries) if entries.len() == 15));
     }
 }

@@ -20,7 +20,7 @@ pub enum Command {
     Sentinel(SentinelCommand),
 }
 
-/// A `SENTINEL` subcommand. Names of masters that are not UTF-8 arrive lossily converted and match nothing.
+/// A `SENTINEL` subcommand. Words that are not UTF-8 are kept as `text::lossless` does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SentinelCommand {
     /// `MYID`

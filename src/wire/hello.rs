@@ -1,6 +1,7 @@
 //! The gossip message: `ip,port,runid,current_epoch,master_name,master_ip,master_port,master_config_epoch` (spec 2 §6.1).
 
 use crate::model::{Epoch, MasterName, RunId};
+use crate::text::lossless;
 use crate::text::number::parse_unsigned;
 
 /// One gossip message, from us or from a peer.
@@ -28,7 +29,7 @@ pub struct Hello {
 const MAX_PAYLOAD: usize = 8192;
 
 impl Hello {
-    /// Reads a message: exactly eight fields, ports up to 65535, epochs as unsigned decimals, all of it UTF-8.
+    /// Reads a message: exactly eight fields, ports up to 65535, epochs as unsigned decimals.
     ///
     /// Differs: control characters anywhere, and blanks or quotes in hosts and the id, make a message invalid, as does an empty sender; the
     /// reference would write them to its config file, which then can't be read or says something else.
@@ -36,7 +37,7 @@ impl Hello {
         if payload.len() > MAX_PAYLOAD {
             return None;
         }
-        let text = std::str::from_utf8(payload).ok()?;
+        let text = lossless::text_of(payload);
         if text.chars().any(char::is_control) {
             return None;
         }
@@ -76,7 +77,8 @@ fn port(text: &str) -> Option<u16> {
 }
 
 fn one_word(text: &str) -> Option<&str> {
-    (!text.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '\''))).then_some(text)
+    let is_word = !text.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '\''));
+    (is_word && lossless::is_utf8(text)).then_some(text)
 }
 
 #[cfg(test)]
@@ -101,6 +103,12 @@ mod tests {
     }
 
     #[test]
+    fn names_of_masters_may_be_any_bytes() {
+        let hello = Hello::parse(b"::1,0,id,0,m\xff,,0,0").expect("a message");
+        assert_eq!(*lossless::bytes_of(&hello.payload()), *b"::1,0,id,0,m\xff,,0,0");
+    }
+
+    #[test]
     fn whatever_is_not_a_message_is_ignored() {
         for text in [
             "",
@@ -122,7 +130,9 @@ mod tests {
         ] {
             assert_eq!(Hello::parse(text.as_bytes()), None, "{text:?}");
         }
-        assert_eq!(Hello::parse(b"a,1,b,2,\xff,d,3,4"), None);
+        for text in [b"\xff,1,b,2,c,d,3,4", b"a,1,\xff,2,c,d,3,4", b"a,1,b,2,c,\xff,3,4"] {
+            assert_eq!(Hello::parse(text), None, "only names are any bytes");
+        }
         let long = format!("a,1,b,2,{},d,3,4", "n".repeat(MAX_PAYLOAD));
         assert_eq!(Hello::parse(long.as_bytes()), None);
         for end in 0..VALID.len() - 20 {

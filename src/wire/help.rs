@@ -1,20 +1,18 @@
 //! The HELP answers of the containers (spec 3 §3.4.2).
 //!
-//! The syntax lines and the number of lines are those of the reference 7.0.15.
-//!
-//! Differs: the descriptions are ours.
+//! The syntax lines and the number of lines are those of the reference 7.0.15. Differs: the descriptions are in words of our own, as
+//! they are for people, and no program reads them.
 
 use super::value::Value;
 
-/// The help of one container: its name, and per subcommand the syntax and the lines that describe it.
+/// The help of one container: per subcommand the syntax and the lines that describe it.
 pub struct Help {
-    container: &'static str,
     topics: &'static [(&'static str, &'static [&'static str])],
 }
 
-/// The answer: status lines, descriptions indented.
-pub fn render(help: &Help) -> Value {
-    let container = help.container;
+/// The answer, `container` being its name as it was typed: status lines, descriptions indented.
+pub fn render(container: &[u8], help: &Help) -> Value {
+    let container = String::from_utf8_lossy(container).to_ascii_uppercase();
     let mut lines =
         vec![Value::status(format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"))];
     for (syntax, description) in help.topics {
@@ -28,7 +26,6 @@ pub fn render(help: &Help) -> Value {
 
 /// SENTINEL HELP.
 pub static SENTINEL: &Help = &Help {
-    container: "SENTINEL",
     topics: &[
         (
             "CKQUORUM <master-name>",
@@ -95,7 +92,6 @@ pub static SENTINEL: &Help = &Help {
 
 /// CLIENT HELP.
 pub static CLIENT: &Help = &Help {
-    container: "CLIENT",
     topics: &[
         ("CACHING (YES|NO)", &["Opts the next command in to or out of client-side caching."]),
         ("GETREDIR", &["Shows the id of the client that invalidations are sent to."]),
@@ -146,7 +142,6 @@ pub static CLIENT: &Help = &Help {
 
 /// ACL HELP.
 pub static ACL: &Help = &Help {
-    container: "ACL",
     topics: &[
         ("CAT [<category>]", &["Names the categories of commands,", "or the commands of one category."]),
         ("DELUSER <username> [<username> ...]", &["Deletes users."]),
@@ -165,7 +160,6 @@ pub static ACL: &Help = &Help {
 
 /// COMMAND HELP.
 pub static COMMAND: &Help = &Help {
-    container: "COMMAND",
     topics: &[
         ("(no subcommand)", &["Describes all commands."]),
         ("COUNT", &["Counts the commands."]),
@@ -193,8 +187,8 @@ mod tests {
     #[test]
     fn each_help_has_as_many_lines_as_the_reference() {
         for (help, expected) in [(SENTINEL, 49), (CLIENT, 48), (ACL, 29), (COMMAND, 21)] {
-            let Value::Array(lines) = render(help) else { panic!("help is an array") };
-            assert_eq!(lines.len(), expected, "{}", help.container);
+            let Value::Array(lines) = render(b"client", help) else { panic!("help is an array") };
+            assert_eq!(lines.len(), expected, "{}", help.topics[0].0);
         }
     }
 }

@@ -103,6 +103,8 @@ pub struct RequestDecoder {
     word: Option<usize>,
     /// Start and end of the words received.
     words: Vec<(usize, usize)>,
+    /// A request without words was passed over.
+    passed_empty: bool,
 }
 
 impl Default for RequestDecoder {
@@ -122,6 +124,7 @@ impl RequestDecoder {
             lacking: 0,
             word: None,
             words: Vec::new(),
+            passed_empty: false,
         }
     }
 
@@ -138,6 +141,11 @@ impl RequestDecoder {
     /// Bytes received and not yet given out, for `client-query-buffer-limit`.
     pub fn buffered(&self) -> usize {
         self.buffer.len()
+    }
+
+    /// Bytes of the words received of a request that is not complete yet.
+    pub fn words_received(&self) -> usize {
+        self.words.iter().map(|(start, end)| end - start).sum()
     }
 
     /// The first bytes of what is buffered, 64 at most, for the log line about that limit.
@@ -171,6 +179,12 @@ impl RequestDecoder {
         Ok(None)
     }
 
+    /// True if a request without words (an empty line, `*0`) was passed over since this was asked. It has no reply, but it counts as one
+    /// where the next is meant (CLIENT REPLY SKIP).
+    pub fn take_empty(&mut self) -> bool {
+        std::mem::take(&mut self.passed_empty)
+    }
+
     /// What is buffered from the offending place on, as the log line about a protocol error shows it (spec 3 §3.7): in quotes, cut in the middle.
     pub fn error_preview(&self) -> String {
         const SHOWN: usize = 128;
@@ -198,6 +212,7 @@ impl RequestDecoder {
         self.buffer.advance(end + 1);
         self.move_to(0);
         if words.is_empty() {
+            self.passed_empty = true;
             return Ok(Step::Advanced);
         }
         Ok(Step::Request(words.into_iter().map(Bytes::from).collect()))
@@ -222,6 +237,7 @@ impl RequestDecoder {
         } else {
             self.buffer.advance(end + 2);
             self.move_to(0);
+            self.passed_empty = true;
         }
         Ok(Step::Advanced)
     }

@@ -3,7 +3,7 @@
 //! Reads no clock and counts nothing: the facts come in, the lines go out. Fields that a Sentinel cannot have (keys, replication of its own,
 //! forks) are shown as zero, because programs look for them.
 //!
-//! Compat: the fields and their order are those of the reference 7.0.15.
+//! Compat: the fields and their order are those of the reference 7.0.15. Differs: `sentinel_total_tilt` is one of later releases.
 
 use std::fmt::{Display, Write};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::view::SentinelInfoView;
+use crate::text::words::until_nul;
 
 /// The release whose behaviour we claim, in INFO and HELLO.
 pub const CLAIMED_VERSION: &str = "7.0.15";
@@ -143,7 +144,7 @@ impl Sections {
         }
         let mut wanted = Sections::NONE;
         for word in words {
-            match word.to_ascii_lowercase().as_slice() {
+            match until_nul(word).to_ascii_lowercase().as_slice() {
                 b"all" | b"default" | b"everything" => return Sections::ALL,
                 b"server" => wanted.server = true,
                 b"clients" => wanted.clients = true,
@@ -304,6 +305,7 @@ fn sentinel_section(facts: &SentinelInfoView, text: &mut Text) {
         Some(since) => text.field("sentinel_tilt_since_seconds", since.as_secs()),
         None => text.field("sentinel_tilt_since_seconds", -1),
     }
+    text.field("sentinel_total_tilt", facts.total_tilt);
     text.field("sentinel_running_scripts", facts.running_scripts);
     text.field("sentinel_scripts_queue_length", facts.scripts_queue_length);
     text.field("sentinel_simulate_failure_flags", facts.simulate_failure_flags);

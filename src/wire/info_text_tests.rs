@@ -6,6 +6,7 @@ use crate::wire::view::MasterInfoView;
 fn view() -> SentinelInfoView {
     SentinelInfoView {
         tilt_since: None,
+        total_tilt: 2,
         running_scripts: 0,
         scripts_queue_length: 2,
         simulate_failure_flags: 1,
@@ -31,7 +32,7 @@ fn text(words: &[&'static str]) -> String {
 
 #[test]
 fn the_sentinel_section_is_byte_equal() {
-    let expected = "# Sentinel\r\nsentinel_masters:1\r\nsentinel_tilt:0\r\nsentinel_tilt_since_seconds:-1\r\n\
+    let expected = "# Sentinel\r\nsentinel_masters:1\r\nsentinel_tilt:0\r\nsentinel_tilt_since_seconds:-1\r\nsentinel_total_tilt:2\r\n\
                     sentinel_running_scripts:0\r\nsentinel_scripts_queue_length:2\r\nsentinel_simulate_failure_flags:1\r\n\
                     master0:name=mymaster,status=ok,address=127.0.0.1:27991,slaves=1,sentinels=3\r\n";
     assert_eq!(text(&["SENTINEL"]), expected);

@@ -1,6 +1,6 @@
 //! Lists of words to commands: what exists, how many words it takes, and which words make sense (spec 3 §3.2, §3.4).
 //!
-//! Two steps, because a session checks permission between them: [`lookup`] finds the command, [`parse`] reads its words. Commands about the
+//! Two steps, because a session checks permission between them: [`Naming::lookup`] finds the command, [`parse`] reads its words. Commands about the
 //! connection itself are only recognised here; their words are the session's.
 
 use bytes::Bytes;
@@ -9,13 +9,15 @@ use super::catalog;
 use super::command::{Command, SentinelCommand};
 use super::hello::Hello;
 use super::help;
-use super::inbound::is_http;
+use super::naming::Naming;
 use super::refusal::CommandError;
 use super::request::HELLO_CHANNEL;
-use super::table::{CommandSpec, Verb, find_command};
+use super::table::{CommandSpec, Verb};
 use super::value::Value;
 use crate::model::Epoch;
+use crate::text::lossless;
 use crate::text::number::parse_integer;
+use crate::text::words;
 
 /// What to do about a command.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,22 +30,14 @@ pub enum Parsed {
     Session,
 }
 
-/// Finds the command that `args` name, and checks how many they are. `args` has at least one word.
-pub fn lookup(args: &[Bytes]) -> Result<&'static CommandSpec, CommandError> {
-    let Some(mut spec) = find_command(&args[0]) else {
-        return Err(if is_http(&args[0]) { CommandError::Http } else { CommandError::unknown_command(args) });
-    };
-    if let (false, Some(name)) = (spec.subcommands.is_empty(), args.get(1)) {
-        spec = spec.subcommand(name).ok_or_else(|| CommandError::unknown_subcommand(spec.name, name))?;
-    }
-    if !spec.takes(args.len()) {
-        return Err(CommandError::WrongArity(spec.name));
-    }
-    Ok(spec)
-}
-
-/// Reads the words of a command found by [`lookup`]. `asker` is the name the client gave itself, if any.
-pub fn parse(spec: &CommandSpec, args: &[Bytes], asker: Option<&str>) -> Result<Parsed, CommandError> {
+/// Reads the words of a command found by [`Naming::lookup`]. `naming` is that of the lookup, `asker` the name the client
+/// gave itself, if any.
+pub fn parse(
+    spec: &CommandSpec,
+    args: &[Bytes],
+    naming: &Naming,
+    asker: Option<&str>,
+) -> Result<Parsed, CommandError> {
     let engine = |command| Ok(Parsed::Engine(command));
     match spec.verb {
         Verb::Ping if args.len() > 2 => Err(CommandError::WrongArity(spec.name)),
@@ -52,16 +46,17 @@ pub fn parse(spec: &CommandSpec, args: &[Bytes], asker: Option<&str>) -> Result<
         Verb::Info => engine(Command::Info),
         Verb::Publish if args[1] == HELLO_CHANNEL => engine(Command::Publish(Hello::parse(&args[2]))),
         Verb::Publish => Err(CommandError::NotHello),
-        Verb::SentinelHelp => Ok(Parsed::Reply(help::render(help::SENTINEL))),
-        Verb::ClientHelp => Ok(Parsed::Reply(help::render(help::CLIENT))),
-        Verb::AclHelp => Ok(Parsed::Reply(help::render(help::ACL))),
-        Verb::CommandHelp => Ok(Parsed::Reply(help::render(help::COMMAND))),
-        Verb::Command => Ok(Parsed::Reply(catalog::all())),
-        Verb::CommandCount => Ok(Parsed::Reply(catalog::count())),
-        Verb::CommandInfo => Ok(Parsed::Reply(catalog::info(&args[2..]))),
-        Verb::CommandDocs => Ok(Parsed::Reply(catalog::docs(&args[2..]))),
-        Verb::CommandList => catalog::list(&args[2..]).map(Parsed::Reply),
-        Verb::CommandGetkeys | Verb::CommandGetkeysandflags => Err(catalog::keys(&args[2..])),
+        Verb::SentinelHelp => Ok(Parsed::Reply(help::render(&args[0], help::SENTINEL))),
+        Verb::ClientHelp => Ok(Parsed::Reply(help::render(&args[0], help::CLIENT))),
+        Verb::AclHelp => Ok(Parsed::Reply(help::render(&args[0], help::ACL))),
+        Verb::CommandHelp => Ok(Parsed::Reply(help::render(&args[0], help::COMMAND))),
+        Verb::Command
+        | Verb::CommandCount
+        | Verb::CommandInfo
+        | Verb::CommandDocs
+        | Verb::CommandList
+        | Verb::CommandGetkeys
+        | Verb::CommandGetkeysandflags => catalog::answer(spec.verb, args, naming).map(Parsed::Reply),
         _ => match sentinel(spec.verb, args, asker)? {
             Some(command) => engine(Command::Sentinel(command)),
             None => Ok(Parsed::Session),
@@ -81,7 +76,7 @@ fn sentinel(
         Verb::SentinelMaster => SentinelCommand::Master(word(2)),
         Verb::SentinelReplicas | Verb::SentinelSlaves => SentinelCommand::Replicas(word(2)),
         Verb::SentinelSentinels => SentinelCommand::Sentinels(word(2)),
-        Verb::SentinelGetMasterAddrByName => SentinelCommand::GetMasterAddr(until_nul(&args[2])),
+        Verb::SentinelGetMasterAddrByName => SentinelCommand::GetMasterAddr(name(&args[2])),
         Verb::SentinelIsMasterDownByAddr => is_master_down(args, asker)?,
         Verb::SentinelCkquorum => SentinelCommand::CheckQuorum(word(2)),
         Verb::SentinelFailover => SentinelCommand::Failover(word(2)),
@@ -115,7 +110,7 @@ fn is_master_down(args: &[Bytes], asker: Option<&str>) -> Result<SentinelCommand
 fn monitor(args: &[Bytes]) -> Result<SentinelCommand, CommandError> {
     let quorum = parse_integer(&args[5]).ok_or(CommandError::InvalidQuorum)?;
     let port = parse_integer(&args[4]).ok_or(CommandError::InvalidPort)?;
-    Ok(SentinelCommand::Monitor { name: until_nul(&args[2]), host: text(&args[3]), port, quorum })
+    Ok(SentinelCommand::Monitor { name: name(&args[2]), host: text(&args[3]), port, quorum })
 }
 
 /// Differs: several patterns or pairs are accepted, as releases from 7.2 on do.
@@ -135,12 +130,12 @@ fn config(args: &[Bytes]) -> Result<SentinelCommand, CommandError> {
 }
 
 /// Compat: what two commands take for a name ends at its first NUL.
-fn until_nul(word: &[u8]) -> String {
-    text(word.split(|&byte| byte == 0).next().unwrap_or_default())
+fn name(word: &[u8]) -> String {
+    text(words::until_nul(word))
 }
 
 fn text(word: &[u8]) -> String {
-    String::from_utf8_lossy(word).into_owned()
+    lossless::text_of(word).into_owned()
 }
 
 fn texts(words: &[Bytes]) -> Vec<String> {
@@ -157,7 +152,8 @@ mod tests {
 
     fn run(line: &str) -> Result<Parsed, CommandError> {
         let args: Vec<Bytes> = line.split(' ').map(|word| Bytes::copy_from_slice(word.as_bytes())).collect();
-        parse(lookup(&args)?, &args, Some("sentinel-01234567-cmd"))
+        let naming = Naming::default();
+        parse(naming.lookup(&args)?, &args, &naming, Some("sentinel-01234567-cmd"))
     }
 
     fn sentinel(line: &str) -> SentinelCommand {
@@ -183,14 +179,8 @@ mod tests {
         assert!(matches!(run("config get x"), Err(CommandError::UnknownCommand { .. })));
         assert!(matches!(run("quit"), Err(CommandError::UnknownCommand { .. })));
         assert!(matches!(run("sentinel|masters"), Err(CommandError::UnknownCommand { .. })));
-        assert!(matches!(
-            run("client setinfo a b"),
-            Err(CommandError::UnknownSubcommand { container: "client", .. })
-        ));
-        assert!(matches!(
-            run("COMMAND foo"),
-            Err(CommandError::UnknownSubcommand { container: "command", .. })
-        ));
+        refused("client setinfo a b", CommandError::unknown_subcommand(b"CLIENT", b"setinfo"));
+        refused("COMMAND foo", CommandError::unknown_subcommand(b"command", b"foo"));
     }
 
     #[test]
@@ -268,8 +258,8 @@ mod tests {
             for extra in 0..8 {
                 let mut args: Vec<Bytes> = spec.name.split('|').map(Bytes::from).collect();
                 args.extend(std::iter::repeat_n(Bytes::from_static(b"\xff\0"), extra));
-                if let Ok(found) = lookup(&args) {
-                    let _ = parse(found, &args, None);
+                if let Ok(found) = Naming::default().lookup(&args) {
+                    let _ = parse(found, &args, &Naming::default(), None);
                 }
             }
         }

@@ -7,6 +7,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::value::Value;
+use crate::text::words::until_nul;
 
 /// Bytes of a name or of a list of words that an error repeats.
 const SHOWN: usize = 128;
@@ -25,8 +26,8 @@ pub enum CommandError {
     },
     /// No such subcommand.
     UnknownSubcommand {
-        /// The container, lower-case.
-        container: &'static str,
+        /// The container as typed, in upper case.
+        container: Bytes,
         /// The subcommand as typed, already cut.
         name: Bytes,
     },
@@ -90,7 +91,8 @@ impl CommandError {
     }
 
     /// An unknown subcommand.
-    pub fn unknown_subcommand(container: &'static str, name: &[u8]) -> CommandError {
+    pub fn unknown_subcommand(container: &[u8], name: &[u8]) -> CommandError {
+        let container = Bytes::from(container.to_ascii_uppercase());
         CommandError::UnknownSubcommand { container, name: Bytes::copy_from_slice(cut(name, SHOWN)) }
     }
 
@@ -106,11 +108,10 @@ impl CommandError {
                 [b"ERR unknown command '", &name[..], b"', with args beginning with: ", words].concat()
             }
             CommandError::UnknownSubcommand { container, name } => {
-                let hint = format!("'. Try {} HELP.", container.to_ascii_uppercase());
-                [b"ERR unknown subcommand '", &name[..], hint.as_bytes()].concat()
+                [b"ERR unknown subcommand '", &name[..], b"'. Try ", container, b" HELP."].concat()
             }
             CommandError::ConfigMissingValue(name) => [b"ERR Missing argument '", &name[..], b"' value"].concat(),
-            CommandError::HelloOption(option) => [b"ERR Syntax error in HELLO option '", &option[..], b"'"].concat(),
+            CommandError::HelloOption(option) => [b"ERR Syntax error in HELLO option '", until_nul(option), b"'"].concat(),
             CommandError::WrongArity(name) => format!("ERR wrong number of arguments for '{name}' command").into(),
             CommandError::NoPermission(name) => {
                 format!("NOPERM this user has no permissions to run the '{name}' command").into()
@@ -223,11 +224,11 @@ mod tests {
     #[test]
     fn unknown_subcommands_point_to_help() {
         check(
-            CommandError::unknown_subcommand("sentinel", b"FOO"),
+            CommandError::unknown_subcommand(b"sentinel", b"FOO"),
             "ERR unknown subcommand 'FOO'. Try SENTINEL HELP.",
         );
         check(
-            CommandError::unknown_subcommand("sentinel", "q".repeat(200).as_bytes()),
+            CommandError::unknown_subcommand(b"sentinel", "q".repeat(200).as_bytes()),
             &format!("ERR unknown subcommand '{}'. Try SENTINEL HELP.", "q".repeat(128)),
         );
     }

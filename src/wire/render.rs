@@ -12,6 +12,7 @@ use super::info_text::{CLAIMED_VERSION, Sections, ServerFacts, info_text};
 use super::reply::MasterDownReply;
 use super::value::{Protocol, Value};
 use super::view::{InfoCacheView, InstanceView, MasterView, PeerView, ReplicaView, ScriptView};
+use crate::text::lossless::{bytes_of, into_bytes};
 
 /// An answer as a value. Of INFO only the Sentinel section, since an answer holds no more: with the rest it is made by [`info_text`].
 pub fn render(answer: Answer) -> Value {
@@ -27,7 +28,7 @@ pub fn render(answer: Answer) -> Value {
         }
         Answer::Info(view) => {
             let sections = Sections::from_words(&[Bytes::from_static(b"sentinel")]);
-            Value::bulk(info_text(&ServerFacts::default(), &view, sections))
+            Value::bulk(into_bytes(info_text(&ServerFacts::default(), &view, sections)))
         }
         Answer::Master(view) => master(*view),
         Answer::Masters(views) => Value::Array(views.into_iter().map(master).collect()),
@@ -59,13 +60,13 @@ pub fn render(answer: Answer) -> Value {
 
 /// An error of the engine as a value.
 pub fn render_error(error: &ErrorReply) -> Value {
-    Value::Error(error.to_string().into())
+    Value::Error(into_bytes(error.to_string()).into())
 }
 
 /// The answer to GET-MASTER-ADDR-BY-NAME; `None` for an unknown name (spec 3 §3.4.6).
 pub fn master_address(address: Option<(String, u16)>) -> Value {
     match address {
-        Some((host, port)) => Value::Array(vec![Value::bulk(host), Value::number(port)]),
+        Some((host, port)) => Value::Array(vec![Value::bulk(into_bytes(host)), Value::number(port)]),
         None => Value::NullArray,
     }
 }
@@ -144,7 +145,7 @@ fn cached_info(entry: &InfoCacheView) -> Value {
 
 fn script(view: ScriptView) -> Value {
     let mut fields = Fields(Vec::with_capacity(5));
-    let argv = view.argv.into_iter().map(Value::bulk).collect();
+    let argv = view.argv.into_iter().map(into_bytes).map(Value::bulk).collect();
     fields.0.push((Value::bulk("argv"), Value::Array(argv)));
     fields.text("flags", if view.running.is_some() { "running" } else { "scheduled" });
     match view.running {
@@ -162,7 +163,7 @@ fn script(view: ScriptView) -> Value {
 }
 
 fn bulk(text: &str) -> Value {
-    Value::Bulk(Bytes::copy_from_slice(text.as_bytes()))
+    Value::Bulk(Bytes::copy_from_slice(&bytes_of(text)))
 }
 
 /// The fields of a description, in order (spec 3 §3.4.3).
@@ -206,8 +207,8 @@ impl Fields {
         self.millis("role-reported-time", since);
     }
 
-    fn text(&mut self, name: &'static str, text: impl Into<Bytes>) {
-        self.0.push((Value::bulk(name), Value::bulk(text)));
+    fn text(&mut self, name: &'static str, text: impl Into<String>) {
+        self.0.push((Value::bulk(name), Value::bulk(into_bytes(text.into()))));
     }
 
     fn number(&mut self, name: &'static str, number: impl std::fmt::Display) {

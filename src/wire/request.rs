@@ -7,6 +7,7 @@ use bytes::BufMut;
 use super::hello::Hello;
 use super::value::{length, put_bulk, put_head};
 use crate::model::{Epoch, RunId};
+use crate::text::lossless::bytes_of;
 
 /// The channel of the gossip.
 pub const HELLO_CHANNEL: &str = "__sentinel__:hello";
@@ -112,7 +113,7 @@ impl Request {
 
     /// Writes the request, with `renamed` in place of its first word if that is given.
     pub fn encode(&self, renamed: Option<&str>, out: &mut impl BufMut) {
-        let word = renamed.unwrap_or(self.word()).as_bytes();
+        let word = &*bytes_of(renamed.unwrap_or(self.word()));
         match self {
             Request::Auth { user: Some(user), pass } => put_words(&[word, user, pass], out),
             Request::Auth { user: None, pass } => put_words(&[word, pass], out),
@@ -120,17 +121,17 @@ impl Request {
             Request::Ping | Request::Info | Request::Multi | Request::Exec => put_words(&[word], out),
             Request::Subscribe => put_words(&[word, HELLO_CHANNEL.as_bytes()], out),
             Request::Publish(hello) => {
-                put_words(&[word, HELLO_CHANNEL.as_bytes(), hello.payload().as_bytes()], out);
+                put_words(&[word, HELLO_CHANNEL.as_bytes(), &bytes_of(&hello.payload())], out);
             }
             Request::IsMasterDown { host, port, epoch, candidate } => {
                 let (port, epoch) = (port.to_string(), epoch.to_string());
                 let candidate = candidate.as_ref().map_or("*", RunId::as_str);
-                let words = ["is-master-down-by-addr", host, &port, &epoch, candidate].map(str::as_bytes);
-                put_words(&[word, words[0], words[1], words[2], words[3], words[4]], out);
+                let words = ["is-master-down-by-addr", host, &port, &epoch, candidate].map(bytes_of);
+                put_words(&[word, &words[0], &words[1], &words[2], &words[3], &words[4]], out);
             }
             Request::ReplicaOf(None) => put_words(&[word, b"NO", b"ONE"], out),
             Request::ReplicaOf(Some((host, port))) => {
-                put_words(&[word, host.as_bytes(), port.to_string().as_bytes()], out);
+                put_words(&[word, &bytes_of(host), port.to_string().as_bytes()], out);
             }
             Request::ConfigRewrite => put_words(&[word, b"REWRITE"], out),
             Request::KillClients(kind) => put_words(&[word, b"KILL", b"TYPE", kind.word().as_bytes()], out),

@@ -1,12 +1,14 @@
 //! Every command of a Sentinel: the one table behind dispatch, ACL and the COMMAND answers (spec 3 §3.1.2).
 //!
-//! Says what exists and how many words it takes, not what it does. The rows state what the reference 7.0.15 states; only the summaries are ours.
+//! Says what exists and how many words it takes, not what it does. The rows state what the reference 7.0.15 states.
 //!
 //! Invariant: names are lower-case and unique, and a subcommand's full name is `container|name`.
 
+mod docs;
 mod rows;
 mod verb;
 
+pub use docs::{Argument, Docs};
 pub use rows::COMMANDS;
 pub use verb::Verb;
 
@@ -22,7 +24,7 @@ pub struct CommandSpec {
     /// Flags, ACL categories and tips.
     pub class: &'static Class,
     /// For COMMAND DOCS.
-    pub docs: Docs,
+    pub docs: &'static Docs,
     /// Subcommands; empty for all but containers.
     pub subcommands: &'static [CommandSpec],
 }
@@ -38,19 +40,6 @@ pub struct Class {
     pub tips: &'static [&'static str],
 }
 
-/// What COMMAND DOCS tells.
-#[derive(Debug)]
-pub struct Docs {
-    /// One of the reference's groups.
-    pub group: &'static str,
-    /// The release that brought the command.
-    pub since: &'static str,
-    /// In the number of things it goes over.
-    pub complexity: &'static str,
-    /// One sentence.
-    pub summary: &'static str,
-}
-
 impl CommandSpec {
     /// True if a request of `words` words has enough of them and not too many.
     pub fn takes(&self, words: usize) -> bool {
@@ -63,8 +52,12 @@ impl CommandSpec {
         self.name.split_once('|').map_or(self.name, |(_, short)| short)
     }
 
-    /// The subcommand of this name, in any case.
+    /// The subcommand of this name, in any case. Differs: the names that Valkey gave to those of SENTINEL are understood as well; an
+    /// alias is another spelling and no more, so that listings stay those of the reference, and a rule for one is a rule for both.
     pub fn subcommand(&self, name: &[u8]) -> Option<&'static CommandSpec> {
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        let alias = ALIASES.iter().find(|(verb, alias, _)| *verb == self.verb && is(alias));
+        let name = alias.map_or(name, |(.., name)| name.as_bytes());
         self.subcommands.iter().find(|spec| name.eq_ignore_ascii_case(spec.short_name().as_bytes()))
     }
 
@@ -78,6 +71,14 @@ impl CommandSpec {
         self.class.flags.contains(&flag)
     }
 }
+
+/// Container, other name, and name of a subcommand (spec 3 §3.4.1).
+const ALIASES: [(Verb, &str, &str); 4] = [
+    (Verb::Sentinel, "primaries", "masters"),
+    (Verb::Sentinel, "primary", "master"),
+    (Verb::Sentinel, "get-primary-addr-by-name", "get-master-addr-by-name"),
+    (Verb::Sentinel, "is-primary-down-by-addr", "is-master-down-by-addr"),
+];
 
 /// The command of this name, in any case, but never a subcommand.
 pub fn find_command(name: &[u8]) -> Option<&'static CommandSpec> {
@@ -120,6 +121,20 @@ mod tests {
         }
         assert!(find_command(b"sentinel|masters").is_none());
         assert!(find_command(b"quit").is_none());
+    }
+
+    #[test]
+    fn aliases_are_other_spellings_and_not_listed() {
+        for (alias, name) in [
+            ("sentinel|PRIMARIES", "sentinel|masters"),
+            ("sentinel|primary", "sentinel|master"),
+            ("sentinel|get-primary-addr-by-name", "sentinel|get-master-addr-by-name"),
+            ("sentinel|is-primary-down-by-addr", "sentinel|is-master-down-by-addr"),
+        ] {
+            assert_eq!(find_full_name(alias.as_bytes()).map(|spec| spec.name), Some(name));
+            assert!(all_commands().all(|spec| !spec.name.eq_ignore_ascii_case(alias)));
+        }
+        assert!(find_full_name(b"client|primary").is_none());
     }
 
     #[test]

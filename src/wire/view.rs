@@ -138,6 +138,8 @@ pub struct ScriptView {
 pub struct SentinelInfoView {
     /// Time in TILT.
     pub tilt_since: Option<Duration>,
+    /// How often TILT was entered.
+    pub total_tilt: u64,
     /// Scripts running.
     pub running_scripts: usize,
     /// Scripts queued, running ones included.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sentineld::conf::settings::LogLevel;
 use sentineld::engine::Input;
 use sentineld::wire::{Answer, Command, SentinelCommand as C};
 
@@ -169,7 +170,7 @@ fn monitor_by_name_waits_for_its_address() {
     let refused = lab.answers.values().next_back().cloned();
     let Some(Answer::Error(error)) = refused else { panic!("{refused:?}") };
     assert_eq!(error.to_string(), "ERR Invalid IP address or hostname specified");
-    assert!(lab.seen().is_empty(), "the answer says enough");
+    assert_eq!(lab.seen(), [""; 0], "said to who asked, and not logged");
     assert_eq!(lab.command(command("m"), &[]), None);
     let ip = "127.0.0.9".parse().ok();
     lab.mark();
@@ -238,6 +239,44 @@ fn config_is_read_by_pattern_and_written_all_or_nothing() {
         values(&[("resolve-hostnames", "yes"), ("announce-hostnames", "no")])
     );
     assert_eq!(get(&mut lab, "x*"), values(&[]));
+    let bad = "ERR Invalid value 'loud' to SENTINEL CONFIG SET 'loglevel'";
+    assert_eq!(config_set(&mut lab, &[("announce-ip", ""), ("loglevel", "loud")]), bad);
+    assert_eq!(config_set(&mut lab, &[("LogLevel", "Warning"), ("announce-port", "7")]), "OK");
+    assert_eq!(get(&mut lab, "log*"), values(&[("loglevel", "warning")]));
+    assert_eq!(lab.saved.server.log_level, LogLevel::Warning);
+    assert_eq!(lab.saved.server.generic["loglevel"], ["warning"]);
+    let several = C::ConfigGet(vec!["announce-ip".into(), "log*".into(), "ANNOUNCE-*p*".into()]);
+    let expected = values(&[("announce-ip", "1.2.3.4"), ("loglevel", "warning"), ("announce-port", "7")]);
+    assert_eq!(lab.ask(several), expected, "each once, pattern by pattern");
+}
+
+#[test]
+fn control_characters_are_refused_in_what_is_saved() {
+    let mut lab = lab(1, 0);
+    for bad in ["a\nb", "\r", "x\0", "\u{1b}[2J", "\t", "\u{7f}"] {
+        assert_eq!(
+            monitor(&mut lab, bad, "127.0.0.1", 6500, 1),
+            "ERR Invalid master name: control characters are not allowed."
+        );
+        assert_eq!(monitor(&mut lab, "m", bad, 6500, 1), "ERR Invalid IP address or hostname specified");
+        for option in ["auth-pass", "auth-user"] {
+            let refused = format!("ERR Invalid argument '{bad}' for SENTINEL SET '{option}'");
+            assert_eq!(set(&mut lab, &[option, bad]), refused);
+        }
+        let refused = format!("ERR Invalid argument '{bad}' for SENTINEL SET 'rename-command'");
+        assert_eq!(set(&mut lab, &["rename-command", "PING", bad]), refused);
+        assert_eq!(set(&mut lab, &["rename-command", bad, "PONG"]), refused);
+        for option in ["announce-ip", "sentinel-user", "sentinel-pass"] {
+            let refused = format!("ERR Invalid value '{bad}' to SENTINEL CONFIG SET '{option}'");
+            assert_eq!(config_set(&mut lab, &[(option, bad)]), refused);
+        }
+    }
+    assert_eq!(
+        lab.ask(C::ConfigGet(vec!["announce-ip".into()])),
+        Answer::ConfigValues(vec![("announce-ip", vec![])])
+    );
+    assert_eq!((lab.saved.masters.len(), lab.saved.masters[0].auth_pass.clone()), (1, None));
+    assert_eq!(set(&mut lab, &["auth-pass", "with blank, \"quotes\" and é"]), "OK");
 }
 
 #[test]

@@ -207,7 +207,7 @@ fn in_tilt_we_watch_listen_and_vote_but_do_not_act() {
     let Answer::Info(view) = lab.command(sentineld::wire::Command::Info, &[]).expect("an answer") else {
         panic!("INFO")
     };
-    assert!(view.tilt_since.is_some());
+    assert_eq!((view.tilt_since.is_some(), view.total_tilt), (true, 1));
 }
 
 #[test]

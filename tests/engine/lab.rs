@@ -320,7 +320,7 @@ impl Lab {
                 self.scripts_before_crash = self.scripts.iter().map(|(_, argv)| argv[0].clone()).collect();
             }
             Action::Crash(_) => {}
-            Action::Resolve(_) => {}
+            Action::Resolve(_) | Action::SetLogLevel(_) => {}
             Action::RereadCertificates => self.rereads += 1,
         }
     }

@@ -51,7 +51,7 @@ fn warnings_are_told_to_the_script_and_lesser_events_are_not() {
     event(&mut lab);
     let argv = ["/notify", "+set", "master mymaster 127.0.0.1 6000 quorum 1"];
     assert_eq!(lab.scripts[0].1, argv);
-    assert_eq!(queue(&mut lab), [(true, 1)]);
+    assert_eq!(queue(&mut lab).len(), 1);
     lab.hello(1, 0, 6000, 0);
     assert_eq!(lab.scripts.len(), 1, "+sentinel is no warning");
 }
@@ -131,6 +131,20 @@ fn a_script_that_can_not_be_started_is_tried_again_soon_and_for_ever() {
         lab.run(101);
     }
     assert_eq!(lab.count("-script-error /notify 99 0"), 30);
+}
+
+#[test]
+fn what_runs_has_a_process() {
+    let mut lab = quiet();
+    event(&mut lab);
+    let id = lab.scripts[0].0;
+    let running = |lab: &mut Lab| match lab.command(sentineld::wire::Command::Info, &[]) {
+        Some(Answer::Info(view)) => (view.running_scripts, view.scripts_queue_length),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((queue(&mut lab), running(&mut lab)), (vec![(false, 0)], (0, 1)), "being started");
+    lab.feed(Input::ScriptStarted(id, Some(77)));
+    assert_eq!((queue(&mut lab), running(&mut lab)), (vec![(true, 1)], (1, 1)));
 }
 
 #[test]

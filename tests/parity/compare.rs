@@ -175,20 +175,32 @@ fn both<'a>(
     }
 }
 
-/// The lines that are in one list only, in order, with what surrounds them left out.
+/// What has to be removed and added to turn one list into the other, each behind the line that both have before it.
 fn diff(expected: &[String], got: &[String]) -> String {
-    let same_start = expected.iter().zip(got).take_while(|(a, b)| a == b).count();
-    let rest = (&expected[same_start..], &got[same_start..]);
-    let same_end = rest.0.iter().rev().zip(rest.1.iter().rev()).take_while(|(a, b)| a == b).count();
-    let mut text = String::new();
-    if same_start > 0 {
-        text.push_str(&format!("      = {}\n", expected[same_start - 1]));
+    // Of the rest from any two lines on: how many lines can be kept.
+    let mut kept = vec![vec![0; got.len() + 1]; expected.len() + 1];
+    for (i, old) in expected.iter().enumerate().rev() {
+        for (j, new) in got.iter().enumerate().rev() {
+            kept[i][j] = if old == new { kept[i + 1][j + 1] + 1 } else { kept[i + 1][j].max(kept[i][j + 1]) };
+        }
     }
-    for line in &rest.0[..rest.0.len() - same_end] {
-        text.push_str(&format!("      - {line}\n"));
-    }
-    for line in &rest.1[..rest.1.len() - same_end] {
-        text.push_str(&format!("      + {line}\n"));
+    let (mut i, mut j, mut text, mut before) = (0, 0, String::new(), None);
+    while i < expected.len() || j < got.len() {
+        if i < expected.len() && j < got.len() && expected[i] == got[j] {
+            before = Some(&expected[i]);
+            (i, j) = (i + 1, j + 1);
+            continue;
+        }
+        if let Some(line) = before.take() {
+            text.push_str(&format!("      = {line}\n"));
+        }
+        if j == got.len() || (i < expected.len() && kept[i + 1][j] >= kept[i][j + 1]) {
+            text.push_str(&format!("      - {}\n", expected[i]));
+            i += 1;
+        } else {
+            text.push_str(&format!("      + {}\n", got[j]));
+            j += 1;
+        }
     }
     text
 }

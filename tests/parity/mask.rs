@@ -15,12 +15,16 @@ pub enum Mask {
     Clients,
     /// The number of a client: the value after `id`, or a reply that is nothing but a number.
     ClientId,
-    /// Bytes of memory that a client takes, in CLIENT LIST.
+    /// Bytes of memory that a client takes, in CLIENT LIST, and how much the log leaves out of what was read of it at once.
     ClientMemory,
     /// What INFO says of the process, its machine and its use of both.
     Process,
     /// Statistics that count what the two did in different pace.
     Counters,
+    /// Hides nothing, and shows what is hidden otherwise: the one line of INFO that only ours has (a row of docs/COMPATIBILITY.md).
+    Additions,
+    /// Hexadecimal digits, one by one: their number stays.
+    Digits,
     /// Process ids.
     Pids,
     /// Port numbers of the other end of a connection, as logged.
@@ -29,6 +33,10 @@ pub enum Mask {
     Version,
     /// Order of the elements of a reply, or of lines, where the reference follows a hash table that is new at every start.
     Order,
+    /// The same at every depth.
+    DeepOrder,
+    /// Order of the single commands in the rules of a user, which is that of the same hash table; categories stay where they are.
+    RuleOrder,
     /// How many requests to an instance that does not answer are open, if any.
     Pending,
     /// How long scripts run or wait, and their process ids.
@@ -54,10 +62,14 @@ fn one(name: &str) -> Result<Mask, String> {
         "client-memory" => Mask::ClientMemory,
         "process" => Mask::Process,
         "counters" => Mask::Counters,
+        "additions" => Mask::Additions,
+        "digits" => Mask::Digits,
         "pids" => Mask::Pids,
         "peer-ports" => Mask::PeerPorts,
         "version" => Mask::Version,
         "order" => Mask::Order,
+        "deep-order" => Mask::DeepOrder,
+        "rule-order" => Mask::RuleOrder,
         "milliseconds" => Mask::Milliseconds,
         "program" => Mask::Program,
         "pending" => Mask::Pending,
@@ -91,10 +103,12 @@ struct Pattern {
 }
 
 static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
-    let rows: [(Mask, &str, &'static str); 18] = [
+    let rows: [(Mask, &str, &'static str); 21] = [
         (Mask::Clients, r"\b(id|fd|age|idle)=\d+", "$1=N"),
         (Mask::Clients, r"\b(l?addr)=([0-9.]+):\d+", "$1=$2:N"),
         (Mask::ClientMemory, r"\b(qbuf|qbuf-free|argv-mem|multi-mem|rbs|rbp|omem|tot-mem)=\d+", "$1=N"),
+        (Mask::Digits, r"[0-9a-f]", "h"),
+        (Mask::ClientMemory, r"\(\.\.\. more \d+ bytes", "(... more N bytes"),
         (
             Mask::Process,
             r"^(\s*\| )(process_id|run_id|tcp_port|server_time_usec|uptime_in_\w+|lru_clock|hz|executable|os|arch_bits|monotonic_clock|multiplexing_api|gcc_version|atomicvar_api|configured_hz|process_supervised|used_cpu_\w+):.*",
@@ -104,7 +118,7 @@ static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
         (Mask::Version, r"(v|version[ =]|Redis )\d+\.\d+\.\d+", "${1}N"),
         (
             Mask::Counters,
-            r"^(\s*\| )(total_\w+|instantaneous_\w+|client_recent_\w+|connected_clients|cluster_connections|tracking_clients|io_threaded_\w+|evicted_\w+|expire\w*|latest_fork_usec|\w+_per_sec|current_\w+|dump_payload_\w+|unexpected_error_replies|reply_buffer_\w+|sync_\w+|slave_expires_tracked_keys|active_defrag_\w+|keyspace_\w+|pubsub_\w+|migrate_cached_sockets|acl_\w+):.*",
+            r"^(\s*\| )(total_\w+|instantaneous_\w+|client_recent_\w+|connected_clients|reply_buffer_\w+|unexpected_error_replies):.*",
             "$1$2:N",
         ),
         (Mask::Pids, r"\b(pid[ =:]+)\d+", "${1}N"),
@@ -114,6 +128,7 @@ static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
         (Mask::PeerPorts, r"\b(fd|id)[= ]\d+", "$1=N"),
         (Mask::Milliseconds, r"\b\d+ ?(ms|milliseconds)\b", "N$1"),
         (Mask::Milliseconds, r"#time \d+", "#time N"),
+        (Mask::Milliseconds, r"(start a failover before ).*", "${1}N"),
         (Mask::Milliseconds, r"last-ping-sent \d+", "last-ping-sent N"),
         (Mask::Program, r"\S*(redis-sentinel|sentineld)\b", "PROGRAM"),
         (Mask::Program, r"'(redis-sentinel|sentineld)'", "PROGRAM"),
@@ -141,9 +156,15 @@ pub struct Masker {
 impl Masker {
     /// Hides in `lines` what the rules name.
     pub fn hide(&mut self, lines: &mut Vec<String>, masks: &[Mask]) {
+        if !masks.contains(&Mask::Additions) {
+            lines.retain(|line| !line.contains("| sentinel_total_tilt:"));
+        }
         for line in lines.iter_mut() {
             for (text, put) in &self.own {
                 *line = line.replace(text.as_str(), put);
+            }
+            if masks.contains(&Mask::RuleOrder) {
+                *line = sort_rules(line);
             }
             for pattern in PATTERNS.iter().filter(|pattern| masks.contains(&pattern.mask)) {
                 *line = pattern.find.replace_all(line, pattern.put).into_owned();
@@ -167,7 +188,10 @@ impl Masker {
             hide_after(lines, &["link-pending-commands"]);
         }
         if masks.contains(&Mask::Order) {
-            sort(lines);
+            sort(lines, false);
+        }
+        if masks.contains(&Mask::DeepOrder) {
+            sort(lines, true);
         }
         // Numbered in the order in which they are shown.
         lines.iter_mut().for_each(|line| *line = self.hide_ids(line));
@@ -182,21 +206,36 @@ impl Masker {
     }
 }
 
+/// Sorts each run of `+command` and `-command` by the name of the command.
+fn sort_rules(line: &str) -> String {
+    let apart = line.replace(')', " )").replace('"', " \" ");
+    let words: Vec<&str> = apart.split(' ').collect();
+    let is_rule = |word: &&str| word.starts_with(['+', '-']) && !word[1..].starts_with('@');
+    let runs = words.chunk_by(|one, next| is_rule(one) && is_rule(next));
+    let sorted = runs.flat_map(|run| {
+        let mut run = run.to_vec();
+        run.sort_by_key(|word| word.trim_start_matches(['+', '-']));
+        run
+    });
+    sorted.collect::<Vec<_>>().join(" ").replace(" \" ", "\"").replace(" )", ")")
+}
+
 /// Hides the numbers that follow one of `keys`.
 fn hide_after(lines: &mut [String], keys: &[&str]) {
     for i in 1..lines.len() {
         let key = lines[i - 1].trim().trim_start_matches('$').trim_matches('"');
         let value = lines[i].trim_start();
-        let digits = value.trim_matches(['$', '"', ':', '-']);
-        if keys.contains(&key) && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            lines[i].truncate(lines[i].len() - value.len());
-            lines[i].push('N');
+        let (kind, number) = value.split_at(value.len().min(1));
+        let digits = number.trim_matches(['"', '-']);
+        let is_digit = |byte: u8| byte.is_ascii_digit() || byte == b'.';
+        if keys.contains(&key) && "$:,".contains(kind) && digits.bytes().all(is_digit) {
+            lines[i] = format!("{}{kind}N", &lines[i][..lines[i].len() - value.len()]);
         }
     }
 }
 
-/// Sorts the elements of a reply: each is a line and the lines that are indented deeper.
-fn sort(lines: &mut Vec<String>) {
+/// Sorts the elements of a reply: each is a line and the lines that are indented deeper, which are sorted first if `deep`.
+fn sort(lines: &mut Vec<String>, deep: bool) {
     let depth = |line: &String| line.len() - line.trim_start().len();
     let Some(base) = lines.iter().skip(1).map(depth).min() else { return };
     let first = usize::from(depth(&lines[0]) < base);
@@ -206,6 +245,9 @@ fn sort(lines: &mut Vec<String>) {
             Some(element) if depth(&line) > base => element.push(line),
             _ => elements.push(vec![line]),
         }
+    }
+    if deep {
+        elements.iter_mut().filter(|element| element.len() > 1).for_each(|element| sort(element, true));
     }
     let key = |element: &Vec<String>| -> Vec<String> {
         element.iter().map(|line| ID.replace_all(line, "<id>").into_owned()).collect()

@@ -55,6 +55,14 @@ pub enum Step {
     Read { connection: String, count: usize },
     /// Compares whether a connection has been closed.
     Closed(String),
+    /// Sends bytes on a connection and awaits nothing.
+    Send { connection: String, text: String },
+    /// Sends no more on a connection and compares everything that still comes, until it closes.
+    Rest(String),
+    /// Writes a file of the stage anew.
+    Write { file: String, text: String },
+    /// Opens a connection from an address of its own.
+    Open { connection: String, from: String },
     /// Drops a connection.
     Drop(String),
     /// Sends a command to a server on each stage and compares nothing.
@@ -160,7 +168,7 @@ impl Reader {
             "mask" => self.masks = mask::named(rest)?,
             "differs" => self.differs = Some(rest.to_owned()),
             "ours" => self.ours.push(rest.to_owned()),
-            _ if trimmed.contains('>') && step(trimmed).is_ok() => {
+            _ if word.ends_with('>') && step(trimmed).is_ok() => {
                 self.open(number, trimmed.to_owned());
                 let step = step(trimmed)?;
                 self.play.cases.last_mut().expect("just opened").steps.push(step);
@@ -218,6 +226,19 @@ fn step(line: &str) -> Result<Step, String> {
         "raw" => Step::Raw(rest.to_owned()),
         "closed" => Step::Closed(rest.to_owned()),
         "drop" => Step::Drop(rest.to_owned()),
+        "rest" => Step::Rest(rest.to_owned()),
+        "send" => {
+            let (connection, text) = split(rest);
+            Step::Send { connection: connection.to_owned(), text: text.to_owned() }
+        }
+        "write" => {
+            let (file, text) = split(rest);
+            Step::Write { file: file.to_owned(), text: text.to_owned() }
+        }
+        "open" => {
+            let (connection, from) = split(rest);
+            Step::Open { connection: connection.to_owned(), from: from.to_owned() }
+        }
         "do" => {
             let (node, words) = split(rest);
             Step::Do { node: node.to_owned(), words: words.to_owned() }

@@ -26,7 +26,12 @@ fn read_into(reader: &mut impl BufRead, depth: usize, lines: &mut Vec<String>) -
             let mut body = vec![0; usize::try_from(count()?).map_err(Error::other)? + 2];
             reader.read_exact(&mut body)?;
             body.truncate(body.len() - 2);
-            string(&indent, &text[..1], &body, lines);
+            // The type of a verbatim text is no part of its first line.
+            let (kind, body) = match body.split_at_checked(4) {
+                Some((b"txt:", rest)) if head[0] == b'=' => ("=txt:", rest),
+                _ => (&text[..1], &body[..]),
+            };
+            string(&indent, kind, body, lines);
         }
         Some(b'*' | b'~' | b'>' | b'%' | b'|') if text.get(1..) != Some("-1") => {
             let pairs = matches!(head[0], b'%' | b'|');

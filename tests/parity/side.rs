@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::io::{BufReader, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal as Posix;
+use socket2::{Domain, Socket, Type};
 
 use crate::mask::{Mask, Masker};
 use crate::play::{Plan, Selection, Signal, Step};
@@ -91,6 +92,7 @@ impl Side {
             Step::Raw(text) => self.raw(text),
             Step::Read { connection, count } => (0..*count).flat_map(|_| self.read(connection)).collect(),
             Step::Closed(connection) => vec![self.is_closed(connection)],
+            Step::Rest(connection) => self.rest(connection),
             Step::Events(selection) => self.events_since(selection),
             Step::Log(selection) => self.log_since(selection),
             Step::Conf => self.stage.sentinel().conf_text().lines().map(str::to_owned).collect(),
@@ -122,6 +124,20 @@ impl Side {
     fn act(&mut self, step: &Step) {
         match step {
             Step::Drop(connection) => drop(self.connections.remove(connection)),
+            Step::Send { connection, text } => {
+                let bytes = reply::words(&self.stage.fill(text)).concat();
+                // Whoever is closed already shows it at the next reading.
+                let _ = self.connection(connection).get_mut().write_all(&bytes);
+            }
+            Step::Write { file, text } => {
+                let bytes = reply::words(&self.stage.fill(text)).concat();
+                std::fs::write(self.stage.world.path(file), bytes).expect("a file of the stage");
+            }
+            Step::Open { connection, from } => {
+                let from = self.stage.fill(from).parse().expect("an address");
+                let fresh = self.connect_from(from).expect("the Sentinel accepts connections");
+                self.connections.insert(connection.clone(), fresh);
+            }
             Step::Do { node, words } => {
                 let words = self.stage.fill(words);
                 let words: Vec<&str> = words.split_whitespace().collect();
@@ -171,7 +187,14 @@ impl Side {
     }
 
     fn connect(&self) -> Result<BufReader<TcpStream>, std::io::Error> {
-        let stream = TcpStream::connect((self.stage.host, self.stage.sentinel().port))?;
+        self.connect_from(Ipv4Addr::UNSPECIFIED)
+    }
+
+    fn connect_from(&self, from: Ipv4Addr) -> Result<BufReader<TcpStream>, std::io::Error> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.bind(&SocketAddr::from((from, 0)).into())?;
+        socket.connect(&SocketAddr::from((self.stage.host, self.stage.sentinel().port)).into())?;
+        let stream = TcpStream::from(socket);
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(LIMIT))?;
         Ok(BufReader::new(stream))
@@ -206,6 +229,18 @@ impl Side {
         }
     }
 
+    /// Everything that still comes when nothing more will be sent.
+    fn rest(&mut self, connection: &str) -> Vec<String> {
+        let mut reader = self.connections.remove(connection).expect("an open connection");
+        let _ = reader.get_ref().shutdown(Shutdown::Write);
+        let mut all = Vec::new();
+        match reader.read_to_end(&mut all) {
+            Ok(_) => all.extend_from_slice(b"<closed>"),
+            Err(error) => all.extend_from_slice(broken(&error).as_bytes()),
+        }
+        all.split(|byte| *byte == b'\n').map(reply::escape).collect()
+    }
+
     /// Everything that comes until the connection closes or the end of the script is answered.
     fn raw(&mut self, text: &str) -> Vec<String> {
         let mut stream = self.connect().expect("the Sentinel accepts connections").into_inner();
@@ -215,7 +250,8 @@ impl Side {
         let _ = stream.write_all(&bytes);
         let (mut all, mut chunk) = (Vec::new(), [0; 4096]);
         loop {
-            if String::from_utf8_lossy(&all).contains(&format!("'{END}'")) {
+            // The end is near: the name of an unknown command, and what little an error says after it.
+            if String::from_utf8_lossy(&all[all.len().saturating_sub(200)..]).contains(&format!("'{END}'")) {
                 break;
             }
             match stream.read(&mut chunk) {

@@ -136,6 +136,7 @@ async fn fake_engine(
             Command::Role => Answer::Role(vec![model::MasterName::from("m")]),
             Command::Info => Answer::Info(Box::new(SentinelInfoView {
                 tilt_since: None,
+                total_tilt: 0,
                 running_scripts: 0,
                 scripts_queue_length: 0,
                 simulate_failure_flags: 0,

@@ -1,11 +1,13 @@
 //! The `sentinel` lines for the settings in force, in the reference's order (spec 1 §5.4).
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::Line;
 use super::layout::sentinel_key;
 use crate::conf::sentinel::{Row, Word};
 use crate::conf::settings::{MasterSettings, SentinelSettings};
+use crate::text::lossless::bytes_of;
 use crate::text::words::{push_quoted, repr};
 
 /// Gives every line to `put`.
@@ -16,7 +18,7 @@ pub(in crate::conf) fn sentinel_lines<'m>(
 ) {
     let defaults = SentinelSettings::initial();
     if let Some(id) = &sentinel.my_id {
-        put(line(Word::MyId, &[id.as_str().as_bytes()]));
+        put(line(Word::MyId, &[&bytes_of(id.as_str())]));
     }
     for (word, value, default) in [
         (Word::DenyScriptsReconfig, sentinel.deny_scripts_reconfig, defaults.deny_scripts_reconfig),
@@ -32,7 +34,7 @@ pub(in crate::conf) fn sentinel_lines<'m>(
     put(line(Word::CurrentEpoch, &[sentinel.current_epoch.to_string().as_bytes()]));
     if let Some(ip) = &sentinel.announce_ip {
         // Compat: the one `sentinel` value that is always quoted.
-        let text = format!("sentinel announce-ip {}", repr(ip.as_bytes())).into_bytes();
+        let text = format!("sentinel announce-ip {}", repr(&bytes_of(ip))).into_bytes();
         put(Line { text, ..line(Word::AnnounceIp, &[]) });
     }
     if let Some(port) = sentinel.announce_port {
@@ -52,14 +54,14 @@ pub(in crate::conf) fn sentinel_lines<'m>(
 /// Differs: the default is the one that the next start will assume. The reference leaves out what equals the defaults set by
 /// SENTINEL DEBUG, which is then lost.
 fn master_lines(master: &MasterSettings, put: &mut impl FnMut(Line)) {
-    let name = master.name.as_str().as_bytes();
+    let name = bytes_of(master.name.as_str());
     let mut emit = |word: Word, values: &[&[u8]]| {
-        put(line(word, &[&[name], values].concat()));
+        put(line(word, &[&[&name[..]], values].concat()));
     };
     let decimal = |number: u64| number.to_string().into_bytes();
     let milliseconds = |time: Duration| time.as_millis().to_string().into_bytes();
     let quorum = decimal(master.quorum.into());
-    emit(Word::Monitor, &[master.host.as_bytes(), &decimal(master.port.into()), &quorum]);
+    emit(Word::Monitor, &[&bytes_of(&master.host), &decimal(master.port.into()), &quorum]);
     if master.down_after != MasterSettings::DEFAULT_DOWN_AFTER {
         emit(Word::DownAfter, &[&milliseconds(master.down_after)]);
     }
@@ -70,13 +72,13 @@ fn master_lines(master: &MasterSettings, put: &mut impl FnMut(Line)) {
         emit(Word::ParallelSyncs, &[master.parallel_syncs.to_string().as_bytes()]);
     }
     for (word, value) in [
-        (Word::NotificationScript, master.notification_script.as_ref().map(String::as_bytes)),
-        (Word::ClientReconfigScript, master.client_reconfig_script.as_ref().map(String::as_bytes)),
-        (Word::AuthPass, master.auth_pass.as_deref()),
-        (Word::AuthUser, master.auth_user.as_deref()),
+        (Word::NotificationScript, master.notification_script.as_deref().map(bytes_of)),
+        (Word::ClientReconfigScript, master.client_reconfig_script.as_deref().map(bytes_of)),
+        (Word::AuthPass, master.auth_pass.as_deref().map(Cow::Borrowed)),
+        (Word::AuthUser, master.auth_user.as_deref().map(Cow::Borrowed)),
     ] {
         if let Some(value) = value {
-            emit(word, &[value]);
+            emit(word, &[&value]);
         }
     }
     if let Some(time) = master.reboot_down_after {
@@ -85,14 +87,14 @@ fn master_lines(master: &MasterSettings, put: &mut impl FnMut(Line)) {
     emit(Word::ConfigEpoch, &[&decimal(master.config_epoch.0)]);
     emit(Word::LeaderEpoch, &[&decimal(master.leader_epoch.0)]);
     for (host, port) in &master.replicas {
-        emit(Word::KnownReplica, &[host.as_bytes(), &decimal((*port).into())]);
+        emit(Word::KnownReplica, &[&bytes_of(host), &decimal((*port).into())]);
     }
     for peer in &master.peers {
-        let run_id = peer.run_id.as_str().as_bytes();
-        emit(Word::KnownSentinel, &[peer.host.as_bytes(), &decimal(peer.port.into()), run_id]);
+        let run_id = bytes_of(peer.run_id.as_str());
+        emit(Word::KnownSentinel, &[&bytes_of(&peer.host), &decimal(peer.port.into()), &run_id]);
     }
     for (old, new) in &master.renamed_commands {
-        emit(Word::RenameCommand, &[old.as_bytes(), new.as_bytes()]);
+        emit(Word::RenameCommand, &[&bytes_of(old), &bytes_of(new)]);
     }
 }
 

@@ -32,9 +32,15 @@ pub(super) struct Connected {
 pub(super) async fn connect(target: &Target, common: &Common) -> Result<Connected, String> {
     match tokio::time::timeout(PATIENCE, try_connect(target, common)).await {
         Ok(Ok(link)) => Ok(link),
-        Ok(Err(error)) => Err(strerror(&error)),
+        Ok(Err(error)) => Err(plain_text(&error)),
         Err(_) => Err("Connection timed out".into()),
     }
+}
+
+/// The system's words, without what the library puts in front of those about names.
+fn plain_text(error: &io::Error) -> String {
+    let text = strerror(error);
+    text.strip_prefix("failed to lookup address information: ").map(str::to_owned).unwrap_or(text)
 }
 
 async fn try_connect(target: &Target, common: &Common) -> io::Result<Connected> {
@@ -69,17 +75,13 @@ async fn try_connect(target: &Target, common: &Common) -> io::Result<Connected> 
 /// The target's address; the last one that worked if the name can't be looked up now (spec 2 §3.5).
 async fn resolve(target: &Target, names: &Names) -> io::Result<SocketAddr> {
     let Some(last_good) = target.ip else {
-        return names.lookup(&target.host, target.port).await.inspect_err(|_| complain(target));
+        return names.lookup(&target.host, target.port).await.inspect_err(|_| names.complain(&target.host));
     };
     let found = tokio::time::timeout(NAME_PATIENCE, names.lookup(&target.host, target.port)).await;
     Ok(found.ok().and_then(Result::ok).unwrap_or_else(|| {
-        complain(target);
+        names.complain(&target.host);
         SocketAddr::new(last_good, target.port)
     }))
-}
-
-fn complain(target: &Target) {
-    tracing::warn!("Failed to resolve hostname '{}'", target.host);
 }
 
 /// An IPv4 address in IPv6 clothes, undressed.

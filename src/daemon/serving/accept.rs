@@ -23,6 +23,7 @@ use crate::session::Session;
 /// How long to wait before accepting again after a failure that concerns the process, like too many open files.
 const BACK_OFF: Duration = Duration::from_millis(100);
 const TOO_MANY: &[u8] = b"-ERR max number of clients reached\r\n";
+/// Differs: the advice is in words of our own.
 pub(super) const PROTECTED: &[u8] = b"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the \
 default user. In this mode connections are only accepted from the loopback interface. To connect from elsewhere, choose one: \
 1) From the same host, turn it off with 'CONFIG SET protected-mode no' where that command exists. \

@@ -11,7 +11,8 @@ use crate::acl::log::Entry;
 use crate::acl::selector::Selector;
 use crate::acl::{Acl, DEFAULT_USER, Denied, User, generate_password};
 use crate::text::number::parse_integer;
-use crate::wire::{CommandError, Value, Verb, lookup};
+use crate::text::words::until_nul;
+use crate::wire::{CommandError, Naming, Value, Verb};
 
 /// Bits of a generated password unless asked otherwise, and at most.
 const PASSWORD_BITS: usize = 256;
@@ -33,7 +34,7 @@ impl Connection {
             Verb::AclGetuser => Ok(acl.user(&words[2]).map_or(Value::Null, |user| show_user(user))),
             Verb::AclSetuser => self.set_user(&words[2], &words[3..]),
             Verb::AclDeluser => self.delete_users(&words[2..]),
-            Verb::AclDryrun => dry_run(&acl, &words[2], &words[3..]),
+            Verb::AclDryrun => dry_run(&acl, &self.shared.naming, &words[2], &words[3..]),
             Verb::AclGenpass => generate(words),
             Verb::AclLog => self.show_log(words),
             Verb::AclSave => self.save_users(),
@@ -45,7 +46,7 @@ impl Connection {
     fn set_user(&mut self, name: &[u8], rules: &[Bytes]) -> Result<Value, Value> {
         let rules: Vec<&[u8]> = rules.iter().map(|rule| &rule[..]).collect();
         let outcome = self.shared.edit_users(|acl| acl.set_user(name, &rules));
-        outcome.map(|()| Value::OK).map_err(|error| Value::error(error.to_string()))
+        outcome.map(|()| Value::OK).map_err(|error| Value::error(error.text()))
     }
 
     fn delete_users(&mut self, names: &[Bytes]) -> Result<Value, Value> {
@@ -104,7 +105,7 @@ fn categories(words: &[Bytes]) -> Result<Value, Value> {
     let names = match words {
         [_, _] => CATEGORIES.to_vec(),
         [_, _, name] => names_in_category(name)
-            .ok_or_else(|| Value::error([b"Unknown category '", &name[..], b"'"].concat()))?,
+            .ok_or_else(|| Value::error([b"Unknown category '", until_nul(name), b"'"].concat()))?,
         _ => return Err(bad_shape("ACL", &words[1])),
     };
     Ok(Value::Array(names.into_iter().map(Value::bulk).collect()))
@@ -132,14 +133,14 @@ fn show_selector(selector: &Selector) -> Vec<(Value, Value)> {
     ]
 }
 
-fn dry_run(acl: &Acl, name: &Bytes, command: &[Bytes]) -> Result<Value, Value> {
+fn dry_run(acl: &Acl, naming: &Naming, name: &Bytes, command: &[Bytes]) -> Result<Value, Value> {
     let Some(user) = acl.user(name) else {
-        return Err(Value::error([b"User '", &name[..], b"' not found"].concat()));
+        return Err(Value::error([b"User '", until_nul(name), b"' not found"].concat()));
     };
-    let spec = match lookup(command) {
+    let spec = match naming.lookup(command) {
         Ok(spec) => spec,
         Err(error @ CommandError::WrongArity(_)) => return Err(error.value()),
-        Err(_) => return Err(Value::error([b"Command '", &command[0][..], b"' not found"].concat())),
+        Err(_) => return Err(Value::error([b"Command '", until_nul(&command[0]), b"' not found"].concat())),
     };
     let text = match user.check(spec, command) {
         Ok(()) => return Ok(Value::OK),

@@ -10,6 +10,7 @@ use super::handle::Handle;
 use crate::model::ClientId;
 use crate::session::ReplyMode;
 use crate::text::number::parse_integer;
+use crate::text::words::until_nul;
 use crate::wire::{CommandError, Value, Verb};
 
 /// The kinds of client that LIST and KILL know.
@@ -29,7 +30,7 @@ impl ClientType {
             b"normal" => Ok(ClientType::Normal),
             b"pubsub" => Ok(ClientType::Subscriber),
             b"master" | b"replica" | b"slave" => Ok(ClientType::Replication),
-            _ => Err(Value::error([b"Unknown client type '", word, b"'"].concat())),
+            _ => Err(Value::error([b"Unknown client type '", until_nul(word), b"'"].concat())),
         }
     }
 
@@ -54,11 +55,11 @@ impl Connection {
                 Err(error) => error.value(),
             },
             Verb::ClientInfo => {
-                self.note_command(words);
-                Value::Verbatim(format!("{}\n", self.handle.line()).into())
+                self.note_facts_during(words);
+                Value::Verbatim([self.handle.line(), b"\n".to_vec()].concat().into())
             }
             Verb::ClientList => {
-                self.note_command(words);
+                self.note_facts_during(words);
                 self.list_clients(&words[2..]).unwrap_or_else(|error| error)
             }
             Verb::ClientKill => self.kill_clients(&words[2..]).unwrap_or_else(|error| error),
@@ -84,12 +85,6 @@ impl Connection {
         self.reply(&answer);
     }
 
-    fn note_command(&mut self, words: &[Bytes]) {
-        self.note_facts();
-        let size = words.iter().skip(1).map(Bytes::len).sum();
-        self.handle.note(|facts| facts.words = size);
-    }
-
     fn list_clients(&self, words: &[Bytes]) -> Result<Value, Value> {
         let clients: Vec<Arc<Handle>> = match words {
             [] => self.shared.registry.all(),
@@ -105,7 +100,8 @@ impl Connection {
             }
             _ => return Err(CommandError::Syntax.value()),
         };
-        let text: String = clients.iter().map(|client| client.line() + "\n").collect();
+        let text: Vec<u8> =
+            clients.iter().flat_map(|client| [client.line(), b"\n".to_vec()].concat()).collect();
         Ok(Value::Verbatim(text.into()))
     }
 

@@ -6,6 +6,7 @@ use super::client_command::ClientType;
 use super::connection::Connection;
 use super::handle::{Doom, Handle};
 use crate::text::number::parse_integer;
+use crate::text::words::until_nul;
 use crate::wire::{CommandError, Value};
 
 /// Which clients to kill: those that fit every filter given.
@@ -63,7 +64,7 @@ impl Connection {
                 b"laddr" => filter.local_address = Some(value.clone()),
                 b"user" => {
                     if self.shared.acl.load().user(value).is_none() {
-                        return Err(Value::error([b"No such user '", &value[..], b"'"].concat()));
+                        return Err(Value::error([b"No such user '", until_nul(value), b"'"].concat()));
                     }
                     filter.user = Some(value.clone());
                 }

@@ -12,6 +12,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::Interest;
 use tracing::{debug, warn};
 
+use super::backlog::Unwritten;
 use super::execute::{Flow, How, Stall};
 use super::handle::{Delivery, Doom, Handle, Item};
 use super::listen::reason;
@@ -81,6 +82,12 @@ pub(super) struct Connection {
     closing: Option<Closing>,
     peer_closed: bool,
     last_active: Instant,
+    /// Bytes of the last request as it was received.
+    request: usize,
+}
+
+fn bytes_of(words: &[Bytes]) -> usize {
+    words.iter().map(Bytes::len).sum()
 }
 
 impl Connection {
@@ -98,6 +105,7 @@ impl Connection {
             closing: None,
             peer_closed: false,
             last_active: Instant::now(),
+            request: 0,
         }
     }
 
@@ -213,6 +221,7 @@ impl Connection {
         }
         let buffered = u64::try_from(self.decoder.buffered()).unwrap_or(u64::MAX);
         if buffered > self.shared.settings.query_buffer_limit {
+            self.note_facts();
             return Err(End::QueryLimit);
         }
         self.decoder.release();
@@ -222,8 +231,16 @@ impl Connection {
 
     fn next_request(&mut self) -> Option<Vec<Bytes>> {
         let limits_apply = self.session.must_authenticate(&self.shared.acl.load());
-        match self.decoder.next_request(!limits_apply) {
-            Ok(words) => words,
+        let received = self.decoder.buffered();
+        let next = self.decoder.next_request(!limits_apply);
+        if self.decoder.take_empty() {
+            self.session.command_done();
+        }
+        match next {
+            Ok(words) => {
+                self.request = received - self.decoder.buffered();
+                words
+            }
             Err(error) => {
                 self.refuse_protocol(error);
                 None
@@ -231,11 +248,14 @@ impl Connection {
         }
     }
 
+    /// Differs: under CLIENT REPLY OFF the connection is closed as well, where the reference leaves it open and deaf.
     fn refuse_protocol(&mut self, error: ProtocolError) {
-        let preview = self.decoder.error_preview();
-        let (name, line) = (error.log_name(), self.handle.line());
-        debug!("Protocol error ({name}) from client: {line}. Query buffer during protocol error: {preview}");
         self.reply(&error.value());
+        self.note_facts();
+        // The line tells of the reply, too.
+        self.output_is_allowed(false);
+        let (name, preview, line) = (error.log_name(), self.decoder.error_preview(), self.handle.log_line());
+        debug!("Protocol error ({name}) from client: {line}. Query buffer during protocol error: {preview}");
         self.close_after_replies();
     }
 
@@ -260,6 +280,10 @@ impl Connection {
     }
 
     fn write(&mut self) -> Option<End> {
+        // Compat: a reply counts against the limit even if the socket would take it at once.
+        if !self.out.is_empty() && !self.output_is_allowed(false) {
+            return Some(End::OutputLimit);
+        }
         while !self.is_written() {
             match self.stream.try_write(&self.out) {
                 Ok(written) => {
@@ -277,8 +301,14 @@ impl Connection {
             // An idle connection owns no buffer.
             self.out = BytesMut::new();
         }
+        if self.output_is_allowed(true) { None } else { Some(End::OutputLimit) }
+    }
+
+    /// Lets others see what waits to be written, and whether that was tried. False if it is too much.
+    fn output_is_allowed(&self, tried: bool) -> bool {
         let limit = self.shared.output_limit(self.session.subscriptions.count() > 0);
-        if self.handle.note_backlog(self.out.len(), limit) { None } else { Some(End::OutputLimit) }
+        let unwritten = Unwritten { bytes: self.out.len(), room: self.out.capacity(), tried };
+        self.handle.note_unwritten(unwritten, limit)
     }
 
     /// Waits for the socket, for mail, or for the time. Reads if there is something to read.
@@ -361,6 +391,7 @@ impl Connection {
     /// Lets others see how things are.
     pub fn note_facts(&mut self) {
         self.handle.note_session(&self.session);
+        let partial = self.decoder.words_received();
         let buffer = self.decoder.buffer();
         let (input, input_room) = (buffer.len(), buffer.capacity() - buffer.len());
         self.handle.note(|facts| {
@@ -368,12 +399,20 @@ impl Connection {
             facts.parked = self.stalled.as_ref().is_some_and(|(_, stall)| stall.look_again().is_some());
             facts.closing = self.closing.is_some();
             (facts.input, facts.input_room) = (input, input_room);
-            facts.output = self.out.len();
+            facts.words = self.stalled.as_ref().map_or(partial, |(words, _)| bytes_of(words));
+            facts.request = 0;
         });
     }
 
+    /// As [`Connection::note_facts`], while the command of these words is carried out.
+    pub fn note_facts_during(&mut self, words: &[Bytes]) {
+        self.note_facts();
+        let request = self.request;
+        self.handle.note(|facts| (facts.words, facts.request) = (bytes_of(words), request));
+    }
+
     fn log_end(&self, end: &End) {
-        let line = || self.handle.line();
+        let line = || self.handle.log_line();
         match end {
             End::PeerClosed => debug!("Client closed connection {}", line()),
             End::ReadFailed(error) => debug!("Reading from client: {}", reason(error)),

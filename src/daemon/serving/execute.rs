@@ -14,6 +14,7 @@ use crate::acl::log::{Entry, Reason};
 use crate::engine::Input;
 use crate::model::CommandId;
 use crate::session::slots::Owed;
+use crate::text::lossless::into_bytes;
 use crate::wire::info_text::info_text;
 use crate::wire::view::SentinelInfoView;
 use crate::wire::{
@@ -77,16 +78,20 @@ impl Stall {
 }
 
 impl Connection {
-    /// Carries out a command, or sends it on its way.
+    /// Carries out a command, or sends it on its way. Differs: what was ready before an HTTP request may have been sent.
     pub async fn execute(&mut self, words: &[Bytes]) -> Flow {
-        let spec = match self.shared.find(words) {
+        let spec = match self.shared.naming.lookup(words) {
             Ok(spec) => spec,
             Err(CommandError::Http) => {
                 self.shared.log_attack();
                 return Flow::Drop;
             }
             Err(error) => {
-                self.session.last_command = None;
+                // Compat: too many words or too few, and the command is still the last one.
+                self.session.last_command = match error {
+                    CommandError::WrongArity(name) => Some(name),
+                    _ => None,
+                };
                 return self.refuse(&error);
             }
         };
@@ -109,7 +114,7 @@ impl Connection {
         if let Some(flow) = self.answer_at_once(spec, words) {
             return flow;
         }
-        match parse(spec, words, self.session.name.as_deref()) {
+        match parse(spec, words, &self.shared.naming, self.session.name.as_deref()) {
             Ok(Parsed::Engine(_)) if is_long(spec.verb) && self.slots.waiting() >= MAX_LONG => {
                 return Flow::Stalled(Stall::Owed(MAX_LONG - 1));
             }
@@ -188,7 +193,7 @@ impl Connection {
         self.handle.note_session(&self.session);
     }
 
-    /// SHUTDOWN (spec 3 §3.5.6).
+    /// SHUTDOWN (spec 3 §3.5.6). Differs: what was answered before it is still sent if the end leaves time for that.
     fn shutdown(&mut self, words: &[Bytes]) {
         let given = |name: &str| words.iter().any(|word| word.eq_ignore_ascii_case(name.as_bytes()));
         let known = |word: &Bytes| {
@@ -274,14 +279,14 @@ impl Connection {
         self.slots.settle(seq, &mut self.out, |how| match (how, answer) {
             (How::Pong(text), Answer::Pong) => pubsub::pong(text, false),
             (How::Info(sections), Answer::Info(view)) => {
-                Value::bulk(info_text(&facts::collect(&shared), &view, sections))
+                Value::bulk(into_bytes(info_text(&facts::collect(&shared), &view, sections)))
             }
             (_, answer) => render(answer),
         });
     }
 
     fn info(&self, view: &SentinelInfoView, sections: Sections) -> Value {
-        Value::bulk(info_text(&facts::collect(&self.shared), view, sections))
+        Value::bulk(into_bytes(info_text(&facts::collect(&self.shared), view, sections)))
     }
 
     fn count_error(&self, value: &Value) {
@@ -294,6 +299,7 @@ impl Connection {
 /// For INFO without its Sentinel section.
 const NO_SENTINEL: SentinelInfoView = SentinelInfoView {
     tilt_since: None,
+    total_tilt: 0,
     running_scripts: 0,
     scripts_queue_length: 0,
     simulate_failure_flags: 0,

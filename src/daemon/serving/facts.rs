@@ -46,7 +46,7 @@ fn clients(shared: &Shared) -> ClientFacts {
         all.blocked += u64::from(facts.parked);
         all.tracking += u64::from(facts.tracking);
         all.recent_max_input_buffer = all.recent_max_input_buffer.max(size(facts.input + facts.input_room));
-        all.recent_max_output_buffer = all.recent_max_output_buffer.max(size(facts.output));
+        all.recent_max_output_buffer = all.recent_max_output_buffer.max(size(client.output().in_list));
     }
     all
 }

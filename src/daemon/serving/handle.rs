@@ -4,22 +4,20 @@
 //! output limit rather than waited for.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
+use std::io::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
+use super::backlog::{Backlog, Output, Unwritten};
 use crate::conf::settings::BufferLimit;
 use crate::model::ClientId;
 use crate::session::Session;
 use crate::session::subscriptions::Kind;
 use crate::wire::{Answer, Protocol};
-
-/// What a message costs beyond its bytes, roughly: its frame and its place in the queue.
-const MESSAGE_OVERHEAD: usize = 64;
 
 /// A message to a subscriber.
 #[derive(Debug)]
@@ -64,12 +62,7 @@ pub(super) struct Delivery {
 #[derive(Debug, Default)]
 struct Mail {
     delivery: Delivery,
-    /// Bytes of messages in the mailbox.
-    message_bytes: usize,
-    /// Bytes the client's task holds and could not write yet.
-    backlog: usize,
-    /// Since when the soft limit is exceeded.
-    over_soft_since: Option<Instant>,
+    backlog: Backlog,
 }
 
 /// The facts of a client that others may read.
@@ -92,10 +85,10 @@ pub(super) struct Facts {
     pub input: usize,
     /// Bytes of room in the input buffer.
     pub input_room: usize,
-    /// Bytes of the words of the current command.
+    /// Bytes of the words of the command that is carried out, or parked.
     pub words: usize,
-    /// Bytes not yet written.
-    pub output: usize,
+    /// Bytes of that command as it was received.
+    pub request: usize,
 }
 
 impl Facts {
@@ -139,7 +132,7 @@ impl Handle {
             input: 0,
             input_room: 0,
             words: 0,
-            output: 0,
+            request: 0,
         });
         let (id, mail, bell) = (session.id, Mutex::default(), Notify::new());
         Handle { id, peer, local, fd, is_unix, born, mail, bell, facts }
@@ -157,21 +150,23 @@ impl Handle {
         self.bell.notify_one();
     }
 
-    /// Delivers a message. False if that broke the output limit: the client is doomed then, and what it was sent is dropped.
-    pub fn deliver(&self, message: &Arc<Message>, limit: BufferLimit) -> bool {
+    /// Delivers a message. If that broke the output limit, the client is doomed, what it was sent is dropped, and its line as of then is
+    /// returned.
+    pub fn deliver(&self, message: &Arc<Message>, limit: BufferLimit) -> Option<String> {
         let mut mail = lock(&self.mail);
         if mail.delivery.doom.is_some() {
-            return true;
+            return None;
         }
-        mail.message_bytes += message.channel.len() + message.payload.len() + MESSAGE_OVERHEAD;
         mail.delivery.items.push_back(Item::Message(message.clone()));
-        let within = mail.check(limit);
-        if !within {
-            mail.doom(Doom::Now);
-        }
+        let within = mail.backlog.add(message, limit);
         drop(mail);
-        self.bell.notify_one();
-        within
+        if within {
+            self.bell.notify_one();
+            return None;
+        }
+        let line = self.log_line();
+        self.doom(Doom::Now);
+        Some(line)
     }
 
     /// Asks for the end of the connection.
@@ -183,7 +178,7 @@ impl Handle {
     /// Takes the mail out. For the client's own task.
     pub fn take_mail(&self) -> Delivery {
         let mut mail = lock(&self.mail);
-        mail.message_bytes = 0;
+        mail.backlog.taken();
         std::mem::take(&mut mail.delivery)
     }
 
@@ -192,11 +187,14 @@ impl Handle {
         self.bell.notified().await;
     }
 
-    /// Notes how many bytes wait to be written, and checks them. False if the limit is broken.
-    pub fn note_backlog(&self, backlog: usize, limit: BufferLimit) -> bool {
-        let mut mail = lock(&self.mail);
-        mail.backlog = backlog;
-        mail.check(limit)
+    /// What waits to be sent to the client, wherever it waits.
+    pub fn output(&self) -> Output {
+        lock(&self.mail).backlog.output()
+    }
+
+    /// Notes what waits to be written, and checks it. False if the limit is broken.
+    pub fn note_unwritten(&self, unwritten: Unwritten, limit: BufferLimit) -> bool {
+        lock(&self.mail).backlog.note(unwritten, limit)
     }
 
     /// A copy of the facts.
@@ -229,36 +227,45 @@ impl Handle {
         facts.no_evict = session.no_evict;
     }
 
+    /// The same as text, for the log.
+    pub fn log_line(&self) -> String {
+        String::from_utf8_lossy(&self.line()).into_owned()
+    }
+
     /// The line of CLIENT LIST, without its line end (spec 3 §3.5.8).
-    pub fn line(&self) -> String {
-        let facts = self.facts();
-        let mut line = format!("id={} addr={} laddr={} fd={}", self.id.0, self.peer, self.local, self.fd);
+    pub fn line(&self) -> Vec<u8> {
+        let (facts, output) = (self.facts(), self.output());
+        let mut line =
+            format!("id={} addr={} laddr={} fd={}", self.id.0, self.peer, self.local, self.fd).into_bytes();
         let seconds = |since: Instant| since.elapsed().as_secs();
-        let total = facts.input + facts.input_room + facts.words + facts.output + size_of::<Handle>();
-        // Writing to a string can't fail.
+        let (input, buffers) = (facts.request + facts.input, facts.input_room + output.room);
+        let total = size_of::<Handle>() + input + buffers + facts.words + output.in_list;
+        // Writing to memory can't fail.
         let _ = write!(
             line,
             " name={} age={} idle={} flags={} db=0 sub={} psub={} ssub=0 multi=-1 qbuf={} qbuf-free={} argv-mem={} \
-             multi-mem=0 rbs={} rbp={} obl={} oll=0 omem=0 tot-mem={} events={} cmd={} user={} redir={} resp={}",
+             multi-mem=0 rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={} user=",
             facts.name.as_deref().unwrap_or_default(),
             seconds(self.born),
             seconds(facts.last_active),
             self.flags(&facts),
             facts.channels,
             facts.patterns,
-            facts.input + facts.words,
+            input,
             facts.input_room,
             facts.words,
-            facts.output,
-            facts.output,
-            facts.output,
+            output.room,
+            output.peak,
+            output.in_buffer,
+            output.list_length(),
+            output.in_list,
             total,
-            if facts.output > 0 { "rw" } else { "r" },
+            if output.is_stuck { "rw" } else { "r" },
             facts.last_command.unwrap_or("NULL"),
-            String::from_utf8_lossy(&facts.user),
-            facts.redirect,
-            if facts.protocol == Protocol::Resp3 { 3 } else { 2 },
         );
+        line.extend_from_slice(&facts.user);
+        let protocol = if facts.protocol == Protocol::Resp3 { 3 } else { 2 };
+        let _ = write!(line, " redir={} resp={protocol}", facts.redirect);
         line
     }
 
@@ -282,25 +289,11 @@ impl Mail {
     fn doom(&mut self, doom: Doom) {
         if doom == Doom::Now {
             self.delivery.items = VecDeque::new();
-            self.message_bytes = 0;
+            self.backlog.dropped();
         }
         if self.delivery.doom != Some(Doom::Now) {
             self.delivery.doom = Some(doom);
         }
-    }
-
-    /// True while the output is within the limit.
-    fn check(&mut self, limit: BufferLimit) -> bool {
-        let bytes = u64::try_from(self.message_bytes + self.backlog).unwrap_or(u64::MAX);
-        if limit.hard > 0 && bytes >= limit.hard {
-            return false;
-        }
-        if limit.soft == 0 || bytes < limit.soft {
-            self.over_soft_since = None;
-            return true;
-        }
-        let since = *self.over_soft_since.get_or_insert_with(Instant::now);
-        since.elapsed() <= limit.soft_for.max(Duration::from_millis(1))
     }
 }
 
@@ -312,30 +305,6 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn limit(hard: u64, soft: u64) -> BufferLimit {
-        BufferLimit { hard, soft, soft_for: Duration::ZERO }
-    }
-
-    #[test]
-    fn limits_count_what_waits_anywhere() {
-        let mut mail = Mail { message_bytes: 60, backlog: 40, ..Mail::default() };
-        assert!(mail.check(limit(0, 0)), "none");
-        assert!(mail.check(limit(101, 0)));
-        assert!(!mail.check(limit(100, 0)));
-    }
-
-    #[test]
-    fn a_soft_limit_may_be_exceeded_for_a_while() {
-        let mut mail = Mail { backlog: 100, ..Mail::default() };
-        assert!(mail.check(limit(0, 100)));
-        std::thread::sleep(Duration::from_millis(5));
-        assert!(!mail.check(limit(0, 100)));
-        mail.backlog = 99;
-        assert!(mail.check(limit(0, 100)));
-        mail.backlog = 100;
-        assert!(mail.check(limit(0, 100)), "the clock starts anew");
-    }
 
     #[test]
     fn the_doomed_keep_nothing_and_the_worse_doom_wins() {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::handle::{Handle, Message, lock};
 use crate::model::ClientId;
 use crate::session::subscriptions::Kind;
+use crate::text::lossless::bytes_of;
 use crate::wire::glob::glob_matches;
 
 type Subscribers = BTreeMap<ClientId, Arc<Handle>>;
@@ -60,7 +61,7 @@ impl Hub {
             return;
         }
         let channel = Bytes::from_static(channel.as_bytes());
-        let payload = Bytes::copy_from_slice(payload.as_bytes());
+        let payload = Bytes::copy_from_slice(&bytes_of(payload));
         let message =
             |pattern| Arc::new(Message { pattern, channel: channel.clone(), payload: payload.clone() });
         if let Some(subscribers) = routes.channels.get(&channel) {

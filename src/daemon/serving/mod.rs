@@ -8,6 +8,7 @@
 mod accept;
 mod acl_command;
 mod acl_file;
+mod backlog;
 mod client_command;
 mod client_kill;
 mod connection;
@@ -105,15 +106,10 @@ impl Server {
         let limit = self.shared.settings.output_limit_pubsub;
         let mut dropped = Vec::new();
         self.shared.hub.publish(notice.name, &notice.payload, |client, message| {
-            if !client.deliver(message, limit) {
-                dropped.push(client.clone());
-            }
+            dropped.extend(client.deliver(message, limit));
         });
         for client in dropped {
-            warn!(
-                "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
-                client.line()
-            );
+            warn!("Client {client} scheduled to be closed ASAP for overcoming of output buffer limits.");
         }
     }
 

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 use tracing::warn;
 
@@ -23,7 +22,7 @@ use crate::daemon::inbox::Inbox;
 use crate::daemon::limits;
 use crate::model;
 use crate::session::lookup::{Directory, Pulse};
-use crate::wire::{CommandError, CommandSpec, lookup};
+use crate::wire::Naming;
 
 /// How often the pulse is felt.
 const PULSE_PERIOD: Duration = Duration::from_millis(250);
@@ -36,6 +35,7 @@ const ATTACK_PERIOD: Duration = Duration::from_secs(60);
 pub(super) struct Shared {
     pub settings: ServerSettings,
     pub identity: Identity,
+    pub naming: Naming,
     pub acl: ArcSwap<Acl>,
     /// Held while a new `acl` is made of the old.
     editing: Mutex<()>,
@@ -67,6 +67,7 @@ impl Shared {
         Shared {
             settings: settings.clone(),
             identity,
+            naming: Naming::new(&settings.renamed_commands),
             acl: ArcSwap::from_pointee(acl),
             editing: Mutex::default(),
             acl_log: Mutex::new(AclLog::new(settings.acl_log_max_len)),
@@ -83,25 +84,6 @@ impl Shared {
             first_refused_descriptor: limits::first_refused_descriptor(),
             attacked: Mutex::default(),
         }
-    }
-
-    /// Finds a command by the name it has here: `rename-command` may have moved or removed it (spec 1 §4.1).
-    pub fn find(&self, words: &[Bytes]) -> Result<&'static CommandSpec, CommandError> {
-        let renamed = &self.settings.renamed_commands;
-        if renamed.is_empty() {
-            return lookup(words);
-        }
-        let typed = &words[0];
-        let is_new_name = |new: &str| !new.is_empty() && typed.eq_ignore_ascii_case(new.as_bytes());
-        if let Some((old, _)) = renamed.iter().find(|(_, new)| is_new_name(new)) {
-            let mut words = words.to_vec();
-            words[0] = Bytes::copy_from_slice(old.as_bytes());
-            return lookup(&words);
-        }
-        if renamed.iter().any(|(old, _)| typed.eq_ignore_ascii_case(old.as_bytes())) {
-            return Err(CommandError::unknown_command(words));
-        }
-        lookup(words)
     }
 
     /// Replaces the users by a changed copy, unless the change fails. Connected clients are told.
@@ -166,6 +148,8 @@ impl Shared {
     }
 
     /// Somebody speaks HTTP to us: worth a line, but not one per request (spec 3 §3.3.4).
+    ///
+    /// Differs: the explanation is in words of our own.
     pub fn log_attack(&self) {
         let mut attacked = lock(&self.attacked);
         if attacked.is_some_and(|at| at.elapsed() < ATTACK_PERIOD) {

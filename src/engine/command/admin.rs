@@ -13,6 +13,8 @@ use crate::engine::notice::Level;
 use crate::engine::tag::Entity;
 use crate::engine::{failover, gossip, report};
 use crate::model::{CommandId, MasterId, MasterName};
+use crate::text::lossless;
+use crate::text::words::has_control;
 use crate::wire::glob::glob_matches;
 use crate::wire::{Answer, ErrorReply};
 
@@ -56,7 +58,8 @@ pub fn failover(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, name: &str) {
 
 /// `SENTINEL RESET pattern` (spec 3 §3.4.12). Not saved by itself.
 pub fn reset(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, pattern: &str) {
-    let matches = |name: &MasterName| glob_matches(pattern.as_bytes(), name.as_str().as_bytes(), false);
+    let pattern = lossless::bytes_of(pattern);
+    let matches = |name: &MasterName| glob_matches(&pattern, &lossless::bytes_of(name.as_str()), false);
     let masters: Vec<MasterId> =
         fleet.masters_by_name().filter(|master| matches(&master.name)).map(|master| master.id).collect();
     for master in &masters {
@@ -70,12 +73,16 @@ pub fn monitor(fleet: &mut Fleet, cx: &mut Cx, pending: &mut Pending, mut words:
     if words.quorum < 1 {
         return refuse(cx, words.id, ErrorReply::QuorumTooSmall);
     }
+    // Differs: the reference takes them, and then events and INFO lines of this master break in two.
+    if has_control(words.name.as_bytes()) {
+        return refuse(cx, words.id, ErrorReply::InvalidName);
+    }
     match parse_ip(&words.host) {
         Some(ip) => {
             words.host = ip.to_string();
             add(fleet, cx, words, ip);
         }
-        None if cx.globals.settings.resolve_hostnames => {
+        None if cx.globals.settings.resolve_hostnames && !has_control(words.host.as_bytes()) => {
             cx.outbox.push(Action::Resolve(words.host.clone()));
             pending.monitors.push(words);
         }
@@ -95,6 +102,7 @@ pub fn on_resolved(fleet: &mut Fleet, cx: &mut Cx, pending: &mut Pending, host: 
             learn_ip(fleet, cx, host, ip);
         }
         None => {
+            // Who asked is told, and that is enough.
             if due.is_empty() {
                 cx.log_unresolved(host);
             }

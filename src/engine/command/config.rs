@@ -3,23 +3,27 @@
 use std::time::Duration;
 
 use super::{answer, answer_when_saved, refuse};
-use crate::engine::Action;
+use crate::conf::settings::LogLevel;
+use crate::engine::action::Action;
 use crate::engine::cx::Cx;
 use crate::engine::fleet::Fleet;
 use crate::engine::globals::Tunables;
 use crate::model::CommandId;
+use crate::text::lossless;
 use crate::text::number::parse_integer;
+use crate::text::words::has_control;
 use crate::wire::glob::glob_matches;
 use crate::wire::{Answer, ErrorReply};
 
 /// The parameters, in the order in which GET lists them.
-const PARAMETERS: [&str; 6] = [
+const PARAMETERS: [&str; 7] = [
     "resolve-hostnames",
     "announce-hostnames",
     "announce-ip",
     "announce-port",
     "sentinel-user",
     "sentinel-pass",
+    "loglevel",
 ];
 
 /// `CONFIG GET pattern …`: each parameter once.
@@ -29,15 +33,17 @@ pub fn get(cx: &mut Cx, id: CommandId, patterns: &[String]) {
     let value = |name: &str| match name {
         "resolve-hostnames" => yes_no(settings.resolve_hostnames),
         "announce-hostnames" => yes_no(settings.announce_hostnames),
-        "announce-ip" => settings.announce_ip.clone().unwrap_or_default().into_bytes(),
+        "announce-ip" => lossless::into_bytes(settings.announce_ip.clone().unwrap_or_default()),
         "announce-port" => settings.announce_port.unwrap_or(0).to_string().into_bytes(),
         "sentinel-user" => settings.sentinel_user.clone().unwrap_or_default(),
+        "loglevel" => cx.globals.log_level.name().as_bytes().to_vec(),
         _ => settings.sentinel_pass.clone().unwrap_or_default(),
     };
     let mut names: Vec<&'static str> = Vec::new();
     for pattern in patterns {
-        let matching =
-            PARAMETERS.iter().filter(|name| glob_matches(pattern.as_bytes(), name.as_bytes(), true));
+        let matching = PARAMETERS
+            .iter()
+            .filter(|name| glob_matches(&lossless::bytes_of(pattern), name.as_bytes(), true));
         for name in matching {
             if !names.contains(name) {
                 names.push(name);
@@ -54,10 +60,11 @@ pub fn set(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, pairs: Vec<(String, Ve
         return refuse(cx, id, error);
     }
     let mut reconnect = false;
+    let mut log_level = None;
     for (option, value) in pairs {
         let settings = &mut cx.globals.settings;
         let yes = value.eq_ignore_ascii_case(b"yes");
-        let text = String::from_utf8_lossy(&value).into_owned();
+        let text = lossless::text_of(&value).into_owned();
         match option.to_ascii_lowercase().as_str() {
             "resolve-hostnames" => settings.resolve_hostnames = yes,
             "announce-hostnames" => settings.announce_hostnames = yes,
@@ -67,6 +74,7 @@ pub fn set(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, pairs: Vec<(String, Ve
                 settings.sentinel_user = Some(value).filter(|user| !user.is_empty());
                 reconnect = true;
             }
+            "loglevel" => log_level = LogLevel::from_name(&value),
             _ => {
                 settings.sentinel_pass = Some(value).filter(|pass| !pass.is_empty());
                 reconnect = true;
@@ -79,6 +87,11 @@ pub fn set(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, pairs: Vec<(String, Ve
     }
     let masters: Vec<_> = fleet.masters.iter().map(|(id, _)| id).collect();
     masters.into_iter().for_each(|master| fleet.publish_address(master, cx));
+    if let Some(level) = log_level {
+        cx.globals.log_level = level;
+        cx.outbox.push(Action::SetLogLevel(level));
+        cx.ledger.record_log_level();
+    }
     // Differs: nothing of this is about TLS, but it lets an administrator who can't send signals have new certificates used.
     cx.outbox.push(Action::RereadCertificates);
     cx.ledger.record_globals();
@@ -103,14 +116,12 @@ fn first_error(pairs: &[(String, Vec<u8>)]) -> Option<ErrorReply> {
                 value.eq_ignore_ascii_case(b"yes") || value.eq_ignore_ascii_case(b"no")
             }
             "announce-port" => parse_integer(value).is_some_and(|port| (0..=65_535).contains(&port)),
-            "announce-ip" => std::str::from_utf8(value).is_ok(),
+            "loglevel" => LogLevel::from_name(value).is_some(),
             _ => true,
         };
-        if !good {
-            return Some(ErrorReply::ConfigInvalid {
-                value: String::from_utf8_lossy(value).into_owned(),
-                option,
-            });
+        // Differs: the reference takes control characters, and writes a file with them that it can't read.
+        if !good || has_control(value) {
+            return Some(ErrorReply::ConfigInvalid { value: lossless::text_of(value).into_owned(), option });
         }
         seen.push(lower);
     }
@@ -126,7 +137,7 @@ pub fn debug(fleet: &Fleet, cx: &mut Cx, id: CommandId, words: &[Vec<u8>]) {
     // A shorter period may be over already.
     fleet.touch_all(cx);
     for pair in words.chunks(2) {
-        let option = String::from_utf8_lossy(&pair[0]).into_owned();
+        let option = lossless::text_of(&pair[0]).into_owned();
         let slot =
             table(&mut cx.globals.tunables).into_iter().find(|(name, _)| name.eq_ignore_ascii_case(&option));
         let (Some((_, period)), Some(value)) = (slot, pair.get(1)) else {
@@ -135,7 +146,7 @@ pub fn debug(fleet: &Fleet, cx: &mut Cx, id: CommandId, words: &[Vec<u8>]) {
         match parse_integer(value).filter(|number| *number > 0) {
             Some(number) => *period = Duration::from_millis(number.unsigned_abs()),
             None => {
-                let value = String::from_utf8_lossy(value).into_owned();
+                let value = lossless::text_of(value).into_owned();
                 return refuse(cx, id, ErrorReply::DebugInvalid { value, option });
             }
         }

@@ -31,7 +31,7 @@ pub fn on_command(
             answer(cx, id, Answer::Role(fleet.masters_by_name().map(|master| master.name.clone()).collect()))
         }
         Command::Info => {
-            let view = super::view::info(fleet, cx, tilt.since());
+            let view = super::view::info(fleet, cx, tilt);
             answer(cx, id, Answer::Info(Box::new(view)));
         }
         Command::Publish(hello) => {

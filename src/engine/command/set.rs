@@ -11,7 +11,9 @@ use crate::engine::fleet::Fleet;
 use crate::engine::notice::Level;
 use crate::engine::tag::Entity;
 use crate::model::{CommandId, MasterId};
+use crate::text::lossless;
 use crate::text::number::parse_integer;
+use crate::text::words::has_control;
 use crate::wire::{Answer, ErrorReply};
 
 /// Applies as many options as are good.
@@ -72,8 +74,12 @@ fn apply_next(
     let value = &words[1];
     let invalid = || ErrorReply::SetInvalid { value: text(value), option: option.clone() };
     let number = |least: i64| parse_integer(value).filter(|number| *number >= least).ok_or_else(invalid);
-    let settings = &mut fleet.masters[id].settings;
     let mut shown = text(value);
+    // Differs: the reference takes control characters, and writes a file with them that it can't read.
+    if let Some(bad) = words[1..used].iter().find(|word| has_control(word)) {
+        return Err(ErrorReply::SetInvalid { value: text(bad), option });
+    }
+    let settings = &mut fleet.masters[id].settings;
     match lower.as_str() {
         "down-after-milliseconds" => {
             settings.down_after = millis(number(1)?);
@@ -165,5 +171,5 @@ fn millis(number: i64) -> Duration {
 }
 
 fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    lossless::text_of(bytes).into_owned()
 }

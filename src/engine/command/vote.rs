@@ -27,6 +27,11 @@ pub struct Question {
 pub fn is_master_down(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, question: Question) {
     let nothing = MasterDownReply { down: false, leader: None, leader_epoch: Epoch::ZERO };
     let address = u16::try_from(question.port).ok().map(|port| fleet.address(&question.host, port));
+    if let Some(address) = address.as_ref().filter(|address| address.ip.is_none())
+        && !cx.globals.settings.resolve_hostnames
+    {
+        cx.log_unresolved(&address.host);
+    }
     let Some(master) = address.and_then(|address| fleet.find_by_address(&address)) else {
         return answer(cx, id, Answer::MasterDown(nothing));
     };
