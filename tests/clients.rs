@@ -60,6 +60,25 @@ fn redis_cli_gets_what_it_asks_for() {
 }
 
 #[test]
+fn the_id_outlives_the_process_and_the_run_id_does_not() {
+    let world = World::new();
+    let (_master, mut sentinel) = lone(&world, &[]);
+    let both =
+        |sentinel: &Node| [sentinel.call(&["SENTINEL", "MYID"]).text(), sentinel.info("server", "run_id")];
+    let [id, run_id] = both(&sentinel);
+    for text in [&id, &run_id] {
+        assert!(text.len() == 40 && text.bytes().all(|b| b"0123456789abcdef".contains(&b)), "{text}");
+    }
+    assert_ne!(id, run_id);
+    wait_for("the id in the file", 10, || sentinel.conf_text().contains(&format!("sentinel myid {id}\n")));
+    sentinel.kill9();
+    sentinel.start();
+    let [same, new] = both(&sentinel);
+    assert_eq!(same, id);
+    assert!(new != run_id && new != id, "{run_id}, then {new}");
+}
+
+#[test]
 fn a_human_may_type_inline_commands() {
     let world = World::new();
     let (_master, sentinel) = lone(&world, &[]);

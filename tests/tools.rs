@@ -60,6 +60,9 @@ fn compare(look: Look, lines: &[&str], typed: &str) {
     for line in lines {
         let [ours, theirs] = at_once(pair.both(), |node| {
             let (text, code) = shell(node, line, typed);
+            // The one line of INFO that later releases have and the reference has not.
+            let added = |line: &&str| !line.starts_with("sentinel_total_tilt:");
+            let text: String = text.split_inclusive('\n').filter(added).collect();
             let masked = pair.mask(node, &text);
             (if look == Look::AtTheForm { form(&masked) } else { masked }, code)
         });

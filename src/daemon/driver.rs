@@ -161,8 +161,13 @@ impl Driver {
             self.hands.directory.publish();
         }
         let done = deeds.len();
+        let crashes = deeds.iter().any(|action| matches!(action, Action::Crash(_)));
         for action in deeds.drain(..) {
-            self.hands.carry_out(action);
+            if crashes {
+                self.hands.carry_out_before_a_crash(action);
+            } else {
+                self.hands.carry_out(action);
+            }
         }
         done
     }
@@ -200,11 +205,26 @@ impl Hands {
         }
     }
 
+    /// Compat: what a turn that ends in a simulated crash had to say to others never leaves; only the log knows (spec 3 §3.4.18).
+    fn carry_out_before_a_crash(&mut self, action: Action) {
+        match action {
+            Action::Publish(notice) => log_notice(&notice),
+            Action::Log(..) | Action::LogNextFailover(_) | Action::Persist(..) | Action::Crash(_) => {
+                self.carry_out(action)
+            }
+            _ => {}
+        }
+    }
+
     /// Logged first, then published (spec 1 §7.5).
     fn publish(&mut self, notice: &Notice) {
-        log(notice.level, &format!("{} {}", notice.name, notice.payload));
+        log_notice(notice);
         self.server.publish(notice);
     }
+}
+
+fn log_notice(notice: &Notice) {
+    log(notice.level, &format!("{} {}", notice.name, notice.payload));
 }
 
 fn log(level: Level, text: &str) {

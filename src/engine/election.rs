@@ -1,7 +1,7 @@
 //! Votes: giving one, asking for them, counting them (spec 2 §7.3–7.5, §8).
 //!
 //! Differs: votes are asked for and counted at the epoch of this master's failover, not at whatever epoch the process has reached
-//! since (spec 2 §8.6); a vote that is not on disk is not given.
+//! since (spec 2 §8.6), and no longer asked for once it is elected (§7.3); a vote that is not on disk is not given.
 
 use super::action::Action;
 use super::cx::Cx;

@@ -77,6 +77,9 @@ impl Fleet {
     }
 
     /// The replica of a master at that address.
+    ///
+    /// Differs: by its address. The reference looks for the name that it would give it now, and finds nobody once `announce-hostnames` was
+    /// changed (spec 2 §1.2).
     pub fn find_replica(&self, master: MasterId, address: &Address) -> Option<ReplicaId> {
         let replicas = &self.masters[master].replicas;
         replicas.iter().copied().find(|id| self.replicas[*id].instance.address.same_as(address))

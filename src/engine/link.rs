@@ -1,5 +1,7 @@
 //! A connection pair to one instance: when to connect, what to say first, when to PING, when silence means a dead connection.
 //!
+//! Differs: an instance whose subscription alone is lost is served on the other connection (spec 2 §1.5).
+//!
 //! The health recorded here is the link's; the verdict (SDOWN) is each owner's, because down-after differs (`health`).
 
 use std::net::IpAddr;

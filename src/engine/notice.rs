@@ -37,3 +37,16 @@ impl Notice {
         Notice { level, name, payload }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_cut_between_characters() {
+        let kept = |text: String| Notice::new(Level::Notice, "+x", text).payload.len();
+        assert_eq!(kept("a".repeat(1_023)), 1_023);
+        assert_eq!(kept("a".repeat(2_000)), 1_023);
+        assert_eq!(kept("ä".repeat(600)), 1_022);
+    }
+}

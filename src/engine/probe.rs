@@ -1,4 +1,7 @@
 //! What is owed to whom, and when: INFO to masters and replicas, hello to everybody (spec 2 §5.1, §6.2).
+//!
+//! Differs: no tick is waited for, and what a decision rests on is asked for at once. What stays without an answer is asked again after a
+//! second; the reference asks at every tick.
 
 use std::time::Duration;
 

@@ -15,6 +15,8 @@ use crate::stub::{Stub, master_info, peer_id, replica_info};
 pub const MASTER: &str = "mymaster";
 pub const MY_ID: &str = "00000000000000000000000000000000000000ff";
 const MILLI: u64 = 1_000_000;
+/// The wall clock at the beginning, in milliseconds.
+const EPOCH_MS: i64 = 1_800_000_000_000;
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// What becomes of attempts to save.
@@ -293,7 +295,10 @@ impl Lab {
                 self.events.push((self.now, format!("{} {}", notice.name, notice.payload)));
             }
             Action::Log(_, text) => self.events.push((self.now, format!("log: {text}"))),
-            Action::LogNextFailover(_) => self.events.push((self.now, "log: Next failover delay".into())),
+            Action::LogNextFailover(until) => {
+                let after = until.as_millis() - EPOCH_MS;
+                self.events.push((self.now, format!("log: Next failover delay {after}")));
+            }
             Action::SetAddress(name, address) => {
                 self.addresses.insert(name.to_string(), address);
             }
@@ -344,5 +349,5 @@ impl Lab {
 
 fn at(nanos: u64, shift: i64) -> Now {
     let wall = i64::try_from(nanos / MILLI).expect("a short run");
-    Now { mono: Instant::from_nanos(nanos), wall: WallTime::from_millis(1_800_000_000_000 + wall + shift) }
+    Now { mono: Instant::from_nanos(nanos), wall: WallTime::from_millis(EPOCH_MS + wall + shift) }
 }

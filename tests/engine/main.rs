@@ -2,14 +2,22 @@
 
 mod asking;
 mod commands;
+mod endings;
 mod failover;
+mod fields;
 mod gossip;
+mod greeting;
 mod health;
+mod hosts;
 mod info;
 mod lab;
 mod levels;
 mod links;
+mod reports;
 mod scripts;
 mod selection;
+mod sharing;
 mod stub;
+mod terms;
+mod tilt;
 mod votes;

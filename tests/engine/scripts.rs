@@ -160,3 +160,76 @@ fn a_script_that_runs_too_long_is_killed() {
     end(&mut lab, id, EXIT(0, 9));
     assert_eq!(queue(&mut lab), [(false, 1)], "killed by a signal: once more");
 }
+
+#[test]
+fn events_of_the_process_are_told_to_no_script() {
+    let mut lab = quiet();
+    lab.wall_shift -= 1_000;
+    lab.run(31_000);
+    assert_eq!(lab.names(), ["+tilt", "-tilt"]);
+    assert!(lab.scripts.is_empty(), "{:?}", lab.scripts);
+    event(&mut lab);
+    let id = lab.scripts[0].0;
+    end(&mut lab, id, EXIT(2, 0));
+    assert_eq!((lab.count("-script-error"), lab.scripts.len()), (1, 1), "nor is the failure of one");
+}
+
+#[test]
+fn replicas_and_peers_wake_the_script_of_their_master_alone() {
+    let mut lab = lab_with(1, 1, |settings| {
+        let mut other = settings.masters[0].clone();
+        other.name = sentineld::model::MasterName::from("other");
+        other.port = 6500;
+        other.replicas.clear();
+        other.peers.clear();
+        other.down_after = std::time::Duration::from_secs(3_600);
+        settings.masters.push(other);
+        settings.masters[0].notification_script = Some("/first".into());
+        settings.masters[1].notification_script = Some("/second".into());
+    });
+    lab.run(3_000);
+    lab.scripts.clear();
+    lab.mark();
+    for port in [6001, 5001] {
+        lab.kill(port);
+    }
+    lab.run(2_000);
+    let told: Vec<String> = lab.scripts.iter().map(|(_, argv)| argv.join(" ")).collect();
+    let expected: Vec<String> = lab.seen().into_iter().map(|event| format!("/first {event}")).collect();
+    assert_eq!((told.len(), &told), (2, &expected));
+}
+
+#[test]
+fn the_oldest_that_waits_makes_room() {
+    let mut lab = quiet();
+    for quorum in 1..=300 {
+        let words = vec![b"quorum".to_vec(), quorum.to_string().into_bytes()];
+        lab.ask(SentinelCommand::Set { name: MASTER.into(), words });
+    }
+    let Answer::PendingScripts(jobs) = lab.ask(SentinelCommand::PendingScripts) else { panic!("a list") };
+    let quorums: Vec<&str> = jobs.iter().map(|job| job.argv[2].rsplit(' ').next().expect("a word")).collect();
+    let (running, waiting) = quorums.split_at(16);
+    assert_eq!((running[0], running[15]), ("1", "16"), "those that run stay");
+    assert_eq!((waiting[0], waiting[239]), ("61", "300"));
+}
+
+#[test]
+fn times_of_scripts_are_tunable_and_an_end_by_itself_is_no_failure() {
+    let mut lab = quiet();
+    let words =
+        ["script-max-runtime", "200", "script-retry-delay", "100"].map(|word| word.as_bytes().to_vec());
+    assert_eq!(lab.ask(SentinelCommand::Debug(words.to_vec())), Answer::Ok);
+    event(&mut lab);
+    let id = lab.scripts[0].0;
+    lab.feed(Input::ScriptStarted(id, Some(77)));
+    lab.run(202);
+    assert_eq!(lab.count("-script-timeout /notify 77"), 1);
+    lab.run(300);
+    assert!(lab.count("-script-timeout /notify 77") >= 3, "again and again until it is gone");
+    end(&mut lab, id, EXIT(0, 9));
+    lab.run(101);
+    assert_eq!(lab.scripts.len(), 2);
+    end(&mut lab, id, EXIT(0, 0));
+    assert_eq!(lab.count("-script-error"), 0);
+    assert!(queue(&mut lab).is_empty());
+}

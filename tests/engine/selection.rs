@@ -118,3 +118,78 @@ fn fresh_reports_are_waited_for_and_decide() {
     lab.stub(6002).info = Some(report(6002, 100, 700, "b"));
     assert_eq!(selected(&mut lab), Some(6002));
 }
+
+#[test]
+fn who_is_not_announced_may_be_promoted() {
+    let mut lab = lab(1, 0);
+    lab.stub(6001).info = Some(replica_info(6001, 6000, "replica_announced:0\r\n"));
+    lab.run(11_000);
+    assert_eq!(selected(&mut lab), Some(6001));
+}
+
+#[test]
+fn an_info_counts_for_30_seconds_while_the_master_is_well() {
+    for (age, answer) in [(29_000, "OK"), (31_000, "NOGOODSLAVE No suitable replica to promote")] {
+        let mut lab = lab(1, 0);
+        lab.run(10_000);
+        lab.stub(6001).info = None;
+        lab.run(age);
+        assert_eq!(lab.refusal(SentinelCommand::Failover(MASTER.into())), answer, "{age} ms old");
+    }
+}
+
+#[test]
+fn an_info_counts_for_5_seconds_while_the_master_is_down() {
+    for (age, good) in [(4_500, true), (5_500, false)] {
+        // Two must agree that the master is down: time to let reports grow old.
+        let mut lab = crate::lab::lab_with(1, 1, |settings| settings.masters[0].quorum = 2);
+        lab.run(3_000);
+        lab.kill(6000);
+        lab.until("+sdown master", 1_100);
+        lab.stub(6001).info = None;
+        lab.run(age);
+        lab.stub(5001).down = true;
+        lab.mark();
+        // A peer that asks is asked back at once.
+        lab.vote(0, "*");
+        lab.until("+failover-state-select-slave", 1_000);
+        lab.run(600);
+        assert_eq!(lab.count("+selected-slave") == 1, good, "{age} ms old: {}", lab.history());
+    }
+}
+
+#[test]
+fn while_nobody_can_be_promoted_everybody_is_asked_twice_a_second() {
+    let mut lab = lab(1, 0);
+    lab.stub(6001).info = Some(report(6001, 0, 1, "a"));
+    lab.run(11_000);
+    lab.mark();
+    lab.kill(6000);
+    lab.until("+failover-state-select-slave", 2_000);
+    lab.sent.clear();
+    lab.run(1_990);
+    let asked = lab.asked_of(6001, |request| *request == sentineld::wire::Request::Info);
+    assert!((3..=5).contains(&asked), "{asked} times in two seconds");
+    lab.stub(6001).info = Some(report(6001, 100, 1, "a"));
+    lab.until("+selected-slave", 600);
+}
+
+#[test]
+fn a_link_may_be_down_for_as_long_as_the_master_is() {
+    // Ten times down-after are 10 seconds, and the master is down for 4 before two agree.
+    for (seconds, good) in [(12, true), (16, false)] {
+        let mut lab = crate::lab::lab_with(1, 1, |settings| settings.masters[0].quorum = 2);
+        let more = format!("master_link_down_since_seconds:{seconds}\r\n");
+        lab.stub(6001).info = Some(replica_info(6001, 6000, &more));
+        lab.run(3_000);
+        lab.kill(6000);
+        lab.until("+sdown master", 1_100);
+        lab.run(4_000);
+        lab.stub(5001).down = true;
+        lab.mark();
+        lab.vote(0, "*");
+        lab.until("+failover-state-select-slave", 1_000);
+        lab.run(100);
+        assert_eq!(lab.count("+selected-slave") == 1, good, "{seconds} s: {}", lab.history());
+    }
+}

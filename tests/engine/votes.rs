@@ -2,7 +2,7 @@
 
 use sentineld::wire::{Request, SentinelCommand};
 
-use crate::lab::{Disk, Lab, lab, lab_with};
+use crate::lab::{Disk, Lab, MY_ID, lab, lab_with};
 use crate::stub::{Vote, peer_id};
 
 fn reply(down: bool, leader: Option<&str>, epoch: u64) -> Option<(bool, Option<String>, u64)> {
@@ -114,6 +114,20 @@ fn who_voted_for_another_stands_back_for_twice_the_timeout() {
     assert_eq!(lab.count("+odown"), 1);
     assert_eq!(lab.count("+try-failover"), 0);
     assert_eq!(lab.count("log: Next failover delay"), 1);
+    lab.until("+try-failover", 3_000);
+}
+
+#[test]
+fn a_vote_for_ourselves_holds_nothing_back() {
+    let mut lab = lab(1, 2);
+    for port in [5001, 5002] {
+        lab.stub(port).down = true;
+    }
+    lab.run(3_000);
+    lab.kill(6000);
+    lab.run(900);
+    assert_eq!(lab.vote(1, MY_ID), reply(false, Some(MY_ID), 1));
+    lab.mark();
     lab.until("+try-failover", 3_000);
 }
 

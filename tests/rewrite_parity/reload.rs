@@ -106,6 +106,12 @@ fn what_a_command_brings_into_the_file() {
         for kind in [Kind::Reference, Kind::Subject] {
             let mut life = bench.life(kind, bench.filled(MASTER).as_bytes());
             life.start();
+            if words.iter().any(|word| word.contains(char::is_control)) && !kind.is_reference() {
+                // They can't be brought in.
+                let refused = life.node.call(words).text();
+                assert!(refused.starts_with("ERR Invalid argument"), "{words:?}: {refused}");
+                continue;
+            }
             life.ok(words);
             let text = settled(&life);
             let again = restart(&mut life);

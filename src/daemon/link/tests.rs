@@ -149,6 +149,26 @@ async fn refused_and_unknown_targets_are_reported() {
 }
 
 #[tokio::test]
+async fn connections_come_from_the_address_that_was_asked_for() {
+    let (inbox, mut outlet) = inbox::channel();
+    let source = Some("127.0.0.9");
+    let mut links = Links::new(Handle::current(), inbox, OWN.into(), source, Names::default(), None);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let port = listener.local_addr().expect("an address").port();
+    let mut servers = Vec::new();
+    for kind in [ConnKind::Command, ConnKind::PubSub] {
+        links.connect(conn(kind), Target { host: "127.0.0.1".into(), ip: None, port });
+        let (server, from) = listener.accept().await.expect("a connection");
+        servers.push(server);
+        assert_eq!(from.ip(), IpAddr::from([127, 0, 0, 9]));
+        match outlet.facts.recv().await {
+            Some(Input::Connected(_, ends)) => assert_eq!(ends.local, from.ip(), "what we gossip"),
+            other => panic!("not connected: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn gossip_is_heard_and_our_own_is_only_a_sign_of_life() {
     let mut bench = Bench::new(ConnKind::PubSub).await;
     bench.ask(Ask::Setup, Request::SetName("x".into()));

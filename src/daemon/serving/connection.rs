@@ -25,7 +25,7 @@ use crate::wire::{ProtocolError, RequestDecoder};
 
 /// Commands of one client that may be with the engine at a time.
 const MAX_UNANSWERED: usize = 1024;
-/// Unwritten bytes above which nothing more is carried out.
+/// Unwritten bytes above which nothing more is carried out. Differs: the reference goes on, and keeps replies without limit.
 const MAX_BACKLOG: usize = 1024 * 1024;
 /// Commands carried out before other clients have their turn.
 const COMMANDS_AT_A_TIME: usize = 128;
@@ -377,10 +377,11 @@ impl Connection {
         [soft, stall, flush, self.idle_at()].into_iter().flatten().min()
     }
 
-    /// When the client counts as idle; subscribers and clients that are made to wait never do (spec 3 §3.3.5).
+    /// When the client counts as idle; subscribers and clients that are made to wait, or that wait for an answer, never do (spec 3 §3.3.5).
     fn idle_at(&self) -> Option<Instant> {
         let timeout = self.shared.settings.timeout;
-        let exempt = timeout.is_zero() || self.session.subscriptions.count() > 0 || self.stalled.is_some();
+        let waits = self.stalled.is_some() || !self.slots.is_empty();
+        let exempt = timeout.is_zero() || self.session.subscriptions.count() > 0 || waits;
         if exempt { None } else { self.last_active.checked_add(timeout) }
     }
 

@@ -103,15 +103,20 @@ fn search_on(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, since: Instant) -> Op
     let now = cx.mono();
     let deadline = since + SEARCH_WAIT;
     if now < deadline && !fleet.masters[id].replicas.is_empty() {
-        let unasked: Vec<ReplicaId> = fleet.masters[id].replicas.clone();
-        for replica in unasked {
+        let mut next = deadline;
+        for replica in fleet.masters[id].replicas.clone() {
             let info = &fleet.replicas[replica].info;
-            let old = info.at.is_none_or(|at| now.since(at) >= REPORT_WAIT);
-            if info.asked_at.is_none() && old {
+            let due = info.at.map_or(now, |at| at + REPORT_WAIT);
+            if info.asked_at.is_some() {
+                continue;
+            }
+            if due <= now {
                 probe::ask_info(fleet, cx, Entity::Replica(replica));
+            } else {
+                next = next.min(due);
             }
         }
-        return Some(deadline.min(now + REPORT_WAIT));
+        return Some(next);
     }
     for replica in fleet.masters[id].replicas.clone() {
         let replica = &fleet.replicas[replica];

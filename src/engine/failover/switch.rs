@@ -131,7 +131,8 @@ fn reset_state(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
     master.failover = Failover::Idle;
     master.failover_started_at = None;
     master.eligible_since = None;
-    // Compat: text and age of the last INFO stay for INFO-CACHE; a fresh one is asked for as soon as the link is up.
+    // Compat: text and age of the last INFO stay for INFO-CACHE. Differs: a fresh one is asked for as soon as the link is up, not when the
+    // period is over: without it there is no replica to fail over to.
     master.info =
         InfoState { at: master.info.at, text: master.info.text.take(), ..InfoState::new(Role::Master, now) };
     cx.touch_master(id);
