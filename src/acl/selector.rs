@@ -152,16 +152,9 @@ impl Selector {
         if has_blanks(text) {
             return Err(RuleError::Syntax);
         }
-        let known = self.keys.iter().position(|key| key.text == text);
-        let at = known.unwrap_or_else(|| {
-            self.keys.push(KeyPattern { text: text.to_vec(), read: false, write: false });
-            self.keys.len() - 1
-        });
-        let key = &mut self.keys[at];
-        (key.read, key.write) = (key.read || read, key.write || write);
-        // Differs: the reference lists `%RW~*` as `~*` among others, and can't load the others after it.
-        if key.text == b"*" && key.read && key.write {
-            (self.all_keys, self.keys) = (true, Vec::new());
+        match self.keys.iter_mut().find(|key| key.text == text) {
+            Some(key) => (key.read, key.write) = (key.read || read, key.write || write),
+            None => self.keys.push(KeyPattern { text: text.to_vec(), read, write }),
         }
         Ok(())
     }
@@ -234,7 +227,8 @@ impl Selector {
         if self.all_keys {
             return b"~*".to_vec();
         }
-        let patterns: Vec<Vec<u8>> = self.keys.iter().map(KeyPattern::describe).collect();
+        let alone = self.keys.len() == 1;
+        let patterns: Vec<Vec<u8>> = self.keys.iter().map(|key| key.describe(alone)).collect();
         patterns.join(&b' ')
     }
 
@@ -296,8 +290,10 @@ impl Selector {
 }
 
 impl KeyPattern {
-    fn describe(&self) -> Vec<u8> {
+    /// Differs: the reference shows `%RW~*` as `~*` also among others, and can't load the others after it.
+    fn describe(&self, alone: bool) -> Vec<u8> {
         let prefix: &[u8] = match (self.read, self.write) {
+            (true, true) if self.text == b"*" && !alone => b"%RW~",
             (true, false) => b"%R~",
             (false, true) => b"%W~",
             _ => b"~",

@@ -111,11 +111,11 @@ impl User {
                 let mut selector = Selector::new(self.default_channels);
                 // Compat: words may be quoted as in a file, and quotes that are not closed take all of them away.
                 for word in words::split(until_nul(inner)).unwrap_or_default() {
+                    selector.apply(&word)?;
                     // Differs: the reference takes `(+ping &x))`, and saves what ends too early when it is loaded.
                     if word.ends_with(b")") {
                         return Err(RuleError::Syntax);
                     }
-                    selector.apply(&word)?;
                 }
                 self.others.push(selector);
             }
