@@ -98,7 +98,7 @@ pub enum Step {
 impl Step {
     /// True for a question about a state that changes by itself, and that the question does not change.
     pub fn shows_state(&self) -> bool {
-        const QUESTIONS: [&str; 7] = [
+        const QUESTIONS: [&str; 8] = [
             "SENTINEL MASTER ",
             "SENTINEL MASTERS",
             "SENTINEL REPLICAS ",
@@ -106,6 +106,8 @@ impl Step {
             "SENTINEL CKQUORUM ",
             "SENTINEL PENDING-SCRIPTS",
             "INFO sentinel",
+            // Connections that the play has closed go when the other side sees it.
+            "CLIENT LIST",
         ];
         matches!(self, Step::Call { words, .. } if QUESTIONS.iter().any(|question| words.starts_with(question)))
     }
