@@ -5,7 +5,7 @@ use std::time::Duration;
 use sentineld::engine::Input;
 use sentineld::wire::{Answer, Request, SentinelCommand};
 
-use crate::lab::{Lab, MASTER, lab, lab_with};
+use crate::lab::{Lab, MASTER, MasterTrouble, lab, lab_with};
 use crate::stub::{Stub, master_info, replica_info};
 
 fn infos(lab: &Lab, port: u16) -> usize {
@@ -119,22 +119,16 @@ fn a_rogue_master_is_converted_after_eight_seconds() {
 
 #[test]
 fn nothing_is_converted_while_the_master_is_not_sane() {
-    for trouble in 0..3 {
+    for trouble in MasterTrouble::ALL {
         let mut lab = lab_with(1, 0, |settings| {
             settings.masters[0].quorum = 5;
             settings.masters[0].down_after = Duration::from_secs(40);
         });
         lab.run(3_000);
-        match trouble {
-            0 => lab.kill(6000),
-            1 => lab.stub(6000).info = None,
-            _ => lab.stub(6000).info = Some(replica_info(6000, 6001, "")),
-        }
-        lab.run(20_100);
-        lab.mark();
+        lab.trouble_master(trouble);
         lab.stub(6001).info = Some(master_info(6001, &[]));
         lab.run(30_000);
-        assert_eq!(lab.count("+convert-to-slave"), 0, "trouble {trouble}: {}", lab.history());
+        assert_eq!(lab.count("+convert-to-slave"), 0, "{trouble:?}: {}", lab.history());
     }
 }
 

@@ -65,6 +65,19 @@ pub fn lab(replicas: u16, peers: u16) -> Lab {
     lab_with(replicas, peers, |_| {})
 }
 
+/// Why a master is not one by which others are judged.
+#[derive(Clone, Copy, Debug)]
+pub enum MasterTrouble {
+    Dead,
+    WithoutInfo,
+    SaysReplica,
+}
+
+impl MasterTrouble {
+    pub const ALL: [MasterTrouble; 3] =
+        [MasterTrouble::Dead, MasterTrouble::WithoutInfo, MasterTrouble::SaysReplica];
+}
+
 pub fn lab_with(replicas: u16, peers: u16, adjust: impl Fn(&mut Settings)) -> Lab {
     let mut master = MasterSettings::new(MasterName::from(MASTER), "127.0.0.1".into(), 6000, 1);
     master.quorum = u32::from(peers / 2 + 1);
@@ -238,6 +251,17 @@ impl Lab {
 
     pub fn stub(&mut self, port: u16) -> &mut Stub {
         self.stubs.get_mut(&port).expect("a known port")
+    }
+
+    /// The master on port 6000 stops being sane, and all that follows from that alone has happened (spec 2 §5.3).
+    pub fn trouble_master(&mut self, trouble: MasterTrouble) {
+        match trouble {
+            MasterTrouble::Dead => self.kill(6000),
+            MasterTrouble::WithoutInfo => self.stub(6000).info = None,
+            MasterTrouble::SaysReplica => self.stub(6000).info = Some(replica_info(6000, 6001, "")),
+        }
+        self.run(20_100);
+        self.mark();
     }
 
     /// The process ends: connections break.

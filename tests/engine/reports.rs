@@ -5,7 +5,7 @@ use std::time::Duration;
 use sentineld::wire::view::ReplicaView;
 use sentineld::wire::{Answer, PingReply, Request, SentinelCommand};
 
-use crate::lab::{Lab, MASTER, lab, lab_with};
+use crate::lab::{Lab, MASTER, MasterTrouble, lab, lab_with};
 use crate::stub::{master_info, replica_info};
 
 fn replicas(lab: &mut Lab) -> Vec<ReplicaView> {
@@ -81,23 +81,17 @@ fn a_replica_that_never_synchronised_is_asked_every_second() {
 
 #[test]
 fn nothing_is_repaired_while_the_master_is_not_sane() {
-    for trouble in 0..3 {
+    for trouble in MasterTrouble::ALL {
         let mut lab = lab_with(1, 0, |settings| {
             settings.masters[0].quorum = 5;
             settings.masters[0].down_after = Duration::from_secs(40);
             settings.masters[0].failover_timeout = Duration::from_secs(5);
         });
         lab.run(3_000);
-        match trouble {
-            0 => lab.kill(6000),
-            1 => lab.stub(6000).info = None,
-            _ => lab.stub(6000).info = Some(replica_info(6000, 6001, "")),
-        }
-        lab.run(20_100);
-        lab.mark();
+        lab.trouble_master(trouble);
         lab.stub(6001).info = Some(replica_info(6001, 6099, ""));
         lab.run(40_000);
-        assert_eq!(lab.count("+fix-slave-config"), 0, "trouble {trouble}: {}", lab.history());
+        assert_eq!(lab.count("+fix-slave-config"), 0, "{trouble:?}: {}", lab.history());
     }
 }
 
