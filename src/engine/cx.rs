@@ -8,6 +8,7 @@ use rand::{Rng, SeedableRng};
 use super::action::Action;
 use super::fleet::Fleet;
 use super::globals::Globals;
+use super::hole::Holes;
 use super::ledger::Ledger;
 use super::notice::{Level, Notice};
 use super::outbox::Outbox;
@@ -36,6 +37,8 @@ pub struct Cx {
     pub first_save: Revision,
     /// We watch but do not act (spec 2 §2.3).
     pub tilted: bool,
+    /// The weakness that a test put back, if any.
+    pub holes: Holes,
     rng: StdRng,
     touched: BTreeSet<Key>,
     awaiting_save: BTreeSet<MasterId>,
@@ -56,6 +59,7 @@ impl Cx {
             scripts: Scripts::default(),
             first_save: Revision::default(),
             tilted: false,
+            holes: Holes::default(),
             rng,
             touched: BTreeSet::new(),
             awaiting_save: BTreeSet::new(),

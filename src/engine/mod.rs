@@ -21,6 +21,7 @@ mod fleet;
 mod globals;
 mod gossip;
 mod health;
+pub mod hole;
 pub mod input;
 mod instance;
 mod ledger;
@@ -43,6 +44,7 @@ mod view;
 mod wheel;
 
 pub use action::{Action, Target};
+pub use hole::Hole;
 pub use input::{Endpoints, Input, ScriptExit};
 pub use notice::{Level, Notice};
 pub use tag::{Ask, BlockStep, ConnId, ConnKind, Entity, Tag};
@@ -107,6 +109,12 @@ impl Engine {
         }
         engine.settle();
         engine
+    }
+
+    /// Puts a weakness of the reference back, for a test of the tests.
+    #[cfg(feature = "holes")]
+    pub fn open_hole(&mut self, hole: Hole) {
+        self.cx.holes.open(hole);
     }
 
     /// True once all that belongs to the start was said: an id that was made up is saved before, if it can be.

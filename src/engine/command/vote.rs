@@ -5,6 +5,7 @@ use crate::engine::action::Action;
 use crate::engine::cx::Cx;
 use crate::engine::election;
 use crate::engine::fleet::Fleet;
+use crate::engine::hole::Hole;
 use crate::model::{CommandId, Epoch, RunId};
 use crate::wire::Answer;
 use crate::wire::reply::MasterDownReply;
@@ -45,6 +46,9 @@ pub fn is_master_down(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, question: Q
     let vote = MasterDownReply { down, leader: ballot.leader.clone(), leader_epoch: ballot.epoch };
     let unsaved = MasterDownReply { down, ..nothing };
     let revision = ballot.revision;
+    if cx.holes.has(Hole::VotesWithoutDisk) {
+        return cx.outbox.behind(revision, Action::Answer(id, Answer::MasterDown(vote)));
+    }
     cx.outbox.after(
         revision,
         Action::Answer(id, Answer::MasterDown(vote)),

@@ -1,0 +1,82 @@
+//! What the simulator tells its properties: everything that leaves a Sentinel or befalls it, in order, with the truth beside it.
+
+use std::net::SocketAddrV4;
+
+use sentineld::conf::Settings;
+use sentineld::model::{Epoch, MasterName};
+use sentineld::wire::Hello;
+
+/// Something that happened to or at one Sentinel.
+#[derive(Clone, Debug)]
+pub enum Seen {
+    /// It starts, from the text that was on its disk.
+    Started,
+    /// It was killed, or crashed.
+    Died,
+    /// A save is complete: `Scene::disk` is what a start would read now.
+    Saved,
+    /// It published and logged an event.
+    Notice { name: String, payload: String },
+    /// A question to another Sentinel left it.
+    Asked { to: SocketAddrV4, master: SocketAddrV4, epoch: Epoch, candidate: Option<String> },
+    /// Its answer to such a question left it.
+    Told { master: MasterName, down: bool, leader: Option<String>, epoch: Epoch },
+    /// A hello left it, by PUBLISH, for whatever listens.
+    Greeted { to: SocketAddrV4, hello: Hello },
+    /// SLAVEOF left it (once for each block): `None` is NO ONE.
+    Pointed { server: SocketAddrV4, master: Option<SocketAddrV4> },
+    /// An operator's command reached it.
+    Ordered { words: Vec<String> },
+    /// It handled something; nothing more comes of it. Sent after every turn.
+    Turned,
+}
+
+/// Which program a Sentinel is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The engine under test.
+    Ours,
+    /// The model of the reference.
+    Reference,
+}
+
+/// Where and when something was seen.
+pub struct Scene<'a> {
+    /// Nanoseconds since the start of the run.
+    pub at: u64,
+    /// The Sentinel concerned.
+    pub node: usize,
+    /// Of every Sentinel, by its number.
+    pub nodes: &'a [NodeFacts],
+    /// Every Redis server there is, by its address.
+    pub servers: &'a std::collections::BTreeMap<SocketAddrV4, crate::redis::Server>,
+}
+
+/// What is true of a Sentinel, whatever it believes.
+pub struct NodeFacts {
+    pub kind: Kind,
+    pub run_id: String,
+    pub address: SocketAddrV4,
+    /// What a start would read now: parsed from the text on its disk.
+    pub disk: Settings,
+    pub alive: bool,
+}
+
+impl Scene<'_> {
+    /// The Sentinel concerned.
+    pub fn facts(&self) -> &NodeFacts {
+        &self.nodes[self.node]
+    }
+}
+
+/// Something that must hold in every run. One a file in `properties/`.
+pub trait Property {
+    /// Its name, as the output of a failed seed gives it.
+    fn name(&self) -> &'static str;
+    /// Looks at what happened; the text says what is wrong with it.
+    fn see(&mut self, scene: &Scene, seen: &Seen) -> Result<(), String>;
+    /// Looks at the end, after everything healed and had its time.
+    fn finish(&mut self, _scene: &Scene) -> Result<(), String> {
+        Ok(())
+    }
+}
