@@ -16,14 +16,16 @@ pub fn sdown_step(fleet: &mut Fleet, cx: &mut Cx, entity: Entity) -> Option<Inst
     let master = &fleet.masters[fleet.master_of(entity)?];
     let down_after = master.settings.down_after;
     let instance = fleet.instance(entity)?;
-    let mut dues: Vec<Instant> =
-        silent_since(&fleet.links[instance.link]).map(|since| since + down_after).into_iter().collect();
+    // What is down stays so until it gives a sign; for what is not, a freeze of this process does not count.
+    let floor = if instance.s_down { Instant::ZERO } else { cx.thawed_at };
+    let silent = silent_since(&fleet.links[instance.link]);
+    let mut dues: Vec<Instant> = silent.map(|since| since.max(floor) + down_after).into_iter().collect();
     if let Entity::Master(_) = entity {
         if master.info.role == Role::Replica {
-            dues.push(master.info.role_since + down_after + cx.globals.tunables.info_period * 2);
+            dues.push(master.info.role_since.max(floor) + down_after + cx.globals.tunables.info_period * 2);
         }
         if let (Some(at), Some(period)) = (master.rebooted_at, master.settings.reboot_down_after) {
-            dues.push(at + period);
+            dues.push(at.max(floor) + period);
         }
     }
     let was_down = instance.s_down;

@@ -6,7 +6,7 @@
 
 mod upkeep;
 
-pub use upkeep::step;
+pub use upkeep::{sample, step};
 
 use std::net::IpAddr;
 
@@ -34,6 +34,8 @@ pub struct Link {
     pub pubsub: Option<Conn>,
     /// Requests sent on the command connection and not answered.
     pub pending: u64,
+    /// The oldest of these were sent before a freeze of this process: their answers tell of a time that is over.
+    pub stale: u64,
     /// When the last valid PING reply came (or the link was made).
     pub available_at: Instant,
     /// When the oldest unanswered PING was sent; set from the start, so that an instance never reached goes down.
@@ -60,6 +62,7 @@ impl Link {
             command: Conn::default(),
             pubsub: with_pubsub.then(Conn::default),
             pending: 0,
+            stale: 0,
             available_at: now,
             active_ping_at: Some(now),
             ping_sent_at: None,
@@ -138,15 +141,18 @@ pub fn send(fleet: &mut Fleet, cx: &mut Cx, entity: Entity, ask: Ask, request: R
     true
 }
 
-/// One request less is unanswered. If periodic requests were held back until now, they go on.
-pub fn on_answered(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) {
+/// One request less is unanswered. If periodic requests were held back until now, they go on. True if it was sent before a freeze.
+pub fn on_answered(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) -> bool {
     let link = &mut fleet.links[id];
     let held_back = !link.accepts_periodic();
     link.pending = link.pending.saturating_sub(1);
+    let stale = link.stale > 0;
+    link.stale = link.stale.saturating_sub(1);
     if held_back && link.accepts_periodic() {
         link.owners.iter().for_each(|owner| cx.touch(*owner));
         cx.touch_link(id);
     }
+    stale
 }
 
 /// A connection is established: say who we are, then ask what we are here for.
@@ -163,7 +169,7 @@ pub fn on_connected(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, ends: Endpoints)
     let name = format!("sentinel-{}-{what}", cx.globals.short_id());
     if id.kind == ConnKind::Command {
         // Now it is counted as it is sent.
-        link.pending = 0;
+        (link.pending, link.stale) = (0, 0);
     }
     let credentials = fleet.credentials(id.link, &cx.globals);
     let auth = credentials.map(|known| Request::Auth { user: known.user, pass: known.pass });
@@ -236,6 +242,8 @@ pub fn on_disconnected(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, cause: &str) 
     // The clock of SDOWN starts with the loss, not with the next PING that would have been due.
     if id.kind == ConnKind::Command {
         link.active_ping_at.get_or_insert(now);
+        link.stale = 0;
+        cx.unsampled.remove(&id.link);
     }
     for owner in link.owners.clone() {
         // Differs: told of every loss; the reference tells of attempts that fail at once, and of no others.
@@ -272,6 +280,7 @@ pub fn touch_with_master(fleet: &Fleet, cx: &mut Cx, owner: Entity) {
 /// A PING was answered (spec 2 §4.2).
 pub fn on_ping_reply(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, reply: &PingReply) {
     let now = cx.mono();
+    cx.unsampled.remove(&id);
     let link = &mut fleet.links[id];
     link.pong_at = now;
     let alive = matches!(reply, PingReply::Pong | PingReply::Loading | PingReply::MasterDown);

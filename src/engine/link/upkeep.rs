@@ -8,6 +8,7 @@ use super::{ConnId, ConnKind, Entity, Instant, on_disconnected, send};
 use crate::engine::action::{Action, Target};
 use crate::engine::cx::Cx;
 use crate::engine::fleet::Fleet;
+use crate::engine::probe;
 use crate::engine::tag::Ask;
 use crate::model::LinkId;
 use crate::wire::Request;
@@ -93,6 +94,22 @@ fn await_life(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) {
     }
 }
 
+/// After a freeze: asks for a fresh sign of life, with INFO before it, so that both are known when it is. True if there is somebody to ask.
+pub fn sample(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) -> bool {
+    cx.touch_link(id);
+    if !fleet.links[id].command.is_up() {
+        return false;
+    }
+    fleet.links[id].stale = fleet.links[id].pending;
+    for owner in fleet.links[id].owners.clone() {
+        if !matches!(owner, Entity::Peer(_)) {
+            probe::ask_info(fleet, cx, owner);
+        }
+    }
+    ping(fleet, cx, id);
+    true
+}
+
 fn ping(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) {
     let Some(owner) = fleet.links[id].owners.first().copied() else { return };
     if send(fleet, cx, owner, Ask::Ping, Request::Ping) {
@@ -106,17 +123,19 @@ fn drop_silent(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, down_after: Duration)
     let now = cx.mono();
     let min_age = cx.globals.tunables.min_link_reconnect_period;
     let hello_silence = cx.globals.tunables.publish_period * 3;
+    // While this process stood still nobody could be heard.
+    let thawed = cx.thawed_at;
     let link = &fleet.links[id];
     let command_due = match (link.command.started_at(), link.active_ping_at) {
         (Some(since), Some(ping)) => {
-            Some((since + min_age).max(ping + down_after / 2).max(link.pong_at + down_after / 2))
+            Some((since + min_age).max(ping.max(link.pong_at).max(thawed) + down_after / 2))
         }
         _ => None,
     };
     let pubsub_due = link
         .pubsub
         .and_then(|conn| conn.started_at())
-        .map(|since| (since + min_age).max(link.heard_at + hello_silence));
+        .map(|since| (since + min_age).max(link.heard_at.max(thawed) + hello_silence));
     let mut later = Vec::new();
     for (kind, due) in [(ConnKind::Command, command_due), (ConnKind::PubSub, pubsub_due)] {
         match due {
