@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::cx::Cx;
 use super::fleet::Fleet;
-use super::link::{Link, send};
+use super::link::send;
 use super::notice::Level;
 use super::tag::{Ask, Entity};
 use crate::model::{Instant, MasterId};
@@ -18,7 +18,7 @@ pub fn sdown_step(fleet: &mut Fleet, cx: &mut Cx, entity: Entity) -> Option<Inst
     let instance = fleet.instance(entity)?;
     // What is down stays so until it gives a sign; for what is not, a freeze of this process does not count.
     let floor = if instance.s_down { Instant::ZERO } else { cx.thawed_at };
-    let silent = silent_since(&fleet.links[instance.link]);
+    let silent = fleet.links[instance.link].silent_since();
     let mut dues: Vec<Instant> = silent.map(|since| since.max(floor) + down_after).into_iter().collect();
     if let Entity::Master(_) = entity {
         if master.info.role == Role::Replica {
@@ -35,14 +35,6 @@ pub fn sdown_step(fleet: &mut Fleet, cx: &mut Cx, entity: Entity) -> Option<Inst
         set_sdown(fleet, cx, entity, is_down);
     }
     dues.into_iter().filter(|due| *due >= now).min().map(|due| due + Duration::from_nanos(1))
-}
-
-/// Since when a link gives no sign of life; `None` while it is healthy.
-fn silent_since(link: &Link) -> Option<Instant> {
-    match link.active_ping_at {
-        Some(sent) => Some(sent),
-        None => (!link.command.is_up()).then_some(link.available_at),
-    }
 }
 
 fn set_sdown(fleet: &mut Fleet, cx: &mut Cx, entity: Entity, down: bool) {

@@ -9,6 +9,7 @@ mod upkeep;
 pub use upkeep::{sample, step};
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::action::Action;
 use super::conn::Conn;
@@ -22,6 +23,21 @@ use crate::wire::{PingReply, Request};
 
 /// Unanswered requests per owner above which nothing periodic is sent (spec 2 §1.8).
 const MAX_PENDING: u64 = 100;
+
+/// How long the first contact with an address may take before its down-after begins all the same, and a new contact after a loss at most.
+///
+/// Differs: the reference starts that clock with the attempt. Where everybody has just been sent to a new master, on machines that are
+/// busy with exactly that, a down-after of some hundred milliseconds would often be over before the first PING could be sent.
+const CONTACT_WAIT: Duration = Duration::from_millis(2_000);
+
+/// See [`Link::grace`].
+#[derive(Clone, Copy, Debug)]
+pub struct Grace {
+    /// Since when the outcome is awaited.
+    pub since: Instant,
+    /// When the clock starts without it.
+    pub until: Instant,
+}
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -38,8 +54,10 @@ pub struct Link {
     pub stale: u64,
     /// When the last valid PING reply came (or the link was made).
     pub available_at: Instant,
-    /// When the oldest unanswered PING was sent; set from the start, so that an instance never reached goes down.
+    /// When the oldest unanswered PING was sent, or the first attempt to connect failed since the last sign of life.
     pub active_ping_at: Option<Instant>,
+    /// The outcome of an attempt to connect is awaited before the clock of SDOWN starts.
+    pub grace: Option<Grace>,
     /// When the last PING was sent.
     pub ping_sent_at: Option<Instant>,
     /// When the last PING reply of any kind came.
@@ -64,7 +82,8 @@ impl Link {
             pending: 0,
             stale: 0,
             available_at: now,
-            active_ping_at: Some(now),
+            active_ping_at: None,
+            grace: None,
             ping_sent_at: None,
             pong_at: now,
             heard_at: now,
@@ -108,9 +127,35 @@ impl Link {
     /// Restarts the health clocks, as if the instance had just been added (spec 2 §9.8).
     pub fn restart_clocks(&mut self, now: Instant) {
         self.available_at = now;
-        self.active_ping_at = Some(now);
+        self.active_ping_at = None;
+        self.grace = None;
         self.ping_sent_at = None;
         self.pong_at = now;
+    }
+
+    /// When the clock of SDOWN started, or will at the latest; `None` while there is nothing to complain of.
+    pub fn silent_since(&self) -> Option<Instant> {
+        self.active_ping_at.or(self.grace.map(|grace| grace.until))
+    }
+
+    /// Since when a sign of life is waited for. Compat: this is shown as the time of the last PING.
+    pub fn awaited_since(&self) -> Option<Instant> {
+        self.active_ping_at.or(self.grace.map(|grace| grace.since))
+    }
+
+    /// Waits for the outcome of an attempt to connect, until then at the latest, unless the clock runs already.
+    fn await_contact(&mut self, since: Instant, until: Instant) {
+        if self.active_ping_at.is_none() && self.grace.is_none() {
+            self.grace = Some(Grace { since, until });
+        }
+    }
+
+    /// Starts the clock of SDOWN if it does not run. True if it was started.
+    fn start_clock(&mut self, at: Instant) -> bool {
+        self.grace = None;
+        let starts = self.active_ping_at.is_none();
+        self.active_ping_at.get_or_insert(at);
+        starts
     }
 
     fn conn_mut(&mut self, kind: ConnKind) -> Option<&mut Conn> {
@@ -191,6 +236,8 @@ pub fn on_connected(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, ends: Endpoints)
         ConnKind::Command => {
             link.local_ip = Some(ends.local);
             link.ping_sent_at = Some(now);
+            // Spec 2 §3.5: an older unanswered PING keeps its time, so flapping never extends the clock.
+            link.start_clock(now);
         }
         ConnKind::PubSub => link.heard_at = now,
     }
@@ -236,12 +283,19 @@ fn learn_ip(fleet: &mut Fleet, cx: &mut Cx, owner: Entity, remote: IpAddr) {
 /// A connection failed or was lost.
 pub fn on_disconnected(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, cause: &str) {
     let now = cx.mono();
+    let down_after = shortest_down_after(fleet, id.link).unwrap_or_default();
     let link = &mut fleet.links[id.link];
     let Some(conn) = link.conn_mut(id.kind) else { return };
+    let served = conn.is_up();
     conn.lost(now);
-    // The clock of SDOWN starts with the loss, not with the next PING that would have been due.
+    let retry = conn.retry_at(now).max(now);
     if id.kind == ConnKind::Command {
-        link.active_ping_at.get_or_insert(now);
+        if served {
+            // A connection that was cut, as by CLIENT KILL, says little: the next one tells whether anybody is there.
+            link.await_contact(now, retry + down_after.min(CONTACT_WAIT));
+        } else {
+            link.start_clock(now);
+        }
         link.stale = 0;
         cx.unsampled.remove(&id.link);
     }
@@ -301,6 +355,11 @@ pub fn on_ping_reply(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, reply: &PingRep
         }
     }
     cx.touch_link(id);
+}
+
+fn shortest_down_after(fleet: &Fleet, id: LinkId) -> Option<Duration> {
+    let masters = fleet.links[id].owners.iter().filter_map(|owner| fleet.master_of(*owner));
+    masters.map(|master| fleet.masters[master].settings.down_after).min()
 }
 
 /// A frame came on the subscription.

@@ -142,7 +142,10 @@ impl Engine {
             Input::Disconnected(id, cause) if link::is_current(fleet, id) => {
                 link::on_disconnected(fleet, cx, id, &cause)
             }
-            Input::Reply(id, tag, reply) if link::is_current(fleet, id) => {
+            Input::Reply(id, tag, reply)
+                if link::is_current(fleet, id)
+                    || cx.holes.has(Hole::OldRepliesCount) && fleet.links.get(id.link).is_some() =>
+            {
                 on_reply(fleet, cx, id, tag, reply)
             }
             Input::Heard(id, hello) if link::is_current(fleet, id) => {

@@ -2,6 +2,7 @@
 
 mod asking;
 mod commands;
+mod contact;
 mod endings;
 mod failover;
 mod fields;

@@ -3,6 +3,7 @@
 use super::Failover;
 use crate::engine::cx::Cx;
 use crate::engine::fleet::{Fleet, resolve_if_needed};
+use crate::engine::hole::Hole;
 use crate::engine::notice::Level;
 use crate::engine::peer::AskState;
 use crate::engine::tag::Entity;
@@ -120,6 +121,9 @@ fn reset_state(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
     let link = fleet.masters[id].instance.link;
     fleet.reset_link(link, cx);
     fleet.links[link].restart_clocks(now);
+    if cx.holes.has(Hole::ImpatientWithNewMaster) {
+        fleet.links[link].active_ping_at = Some(now);
+    }
     let master = &mut fleet.masters[id];
     master.instance.s_down = false;
     master.instance.script_kill_sent = false;
