@@ -54,6 +54,11 @@ pub fn tally(fleet: &Fleet, cx: &Cx, id: MasterId, epoch: Epoch) -> Tally {
     tally
 }
 
+/// Voters within reach, ourselves included.
+pub fn reachable(fleet: &Fleet, id: MasterId) -> usize {
+    1 + fleet.masters[id].peers.iter().filter(|id| is_live(fleet, &fleet.peers[**id])).count()
+}
+
 fn is_live(fleet: &Fleet, peer: &Peer) -> bool {
     !peer.instance.s_down && fleet.links[peer.instance.link].command.is_up()
 }
@@ -103,6 +108,7 @@ pub fn cast(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, epoch: Epoch, candidat
         // The voter leaves the field to whom it voted for (spec 2 §8.1).
         let desync = cx.random_millis(1_000);
         fleet.masters[id].failover_started_at = Some(cx.mono() + desync);
+        fleet.masters[id].retry_at = None;
         cx.touch_master(id);
     }
 }

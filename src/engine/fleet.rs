@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::action::{Action, Target};
+use super::backoff::Backoff;
 use super::cx::Cx;
 use super::failover::Failover;
 use super::globals::{Credentials, Globals};
@@ -222,7 +223,10 @@ impl Fleet {
             ballot: Ballot { leader: None, epoch: settings.leader_epoch, revision: Revision::default() },
             failover: Failover::Idle,
             failover_started_at: None,
-            delay_logged_for: None,
+            retry_at: None,
+            backoff: Backoff::default(),
+            lacked_votes: false,
+            delay_logged_until: None,
             eligible_since: None,
             config_revision: Revision::default(),
             begun: Revision::default(),

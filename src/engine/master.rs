@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::backoff::Backoff;
 use super::failover::Failover;
 use super::globals::Credentials;
 use super::instance::{InfoState, Instance};
@@ -41,8 +42,14 @@ pub struct Master {
     pub failover: Failover,
     /// When a failover of it last started here, or (plus up to a second) a vote was given to another; see spec 2 §8.3.
     pub failover_started_at: Option<Instant>,
-    /// The start time whose delay was already logged.
-    pub delay_logged_for: Option<Instant>,
+    /// No failover begins before this, if set; else twice failover-timeout after `failover_started_at`, which is also the latest.
+    pub retry_at: Option<Instant>,
+    /// The pauses between failovers that failed.
+    pub backoff: Backoff,
+    /// The last election was lost: the next one needs enough voters within reach.
+    pub lacked_votes: bool,
+    /// Until when the log says that no failover begins.
+    pub delay_logged_until: Option<Instant>,
     /// Since when all conditions to start a failover hold; the hold-back of lower ranks counts from here.
     pub eligible_since: Option<Instant>,
     /// What must be saved before our gossip names the configuration in force.

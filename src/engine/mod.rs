@@ -10,6 +10,7 @@
 
 pub mod action;
 mod audit;
+mod backoff;
 mod block;
 mod command;
 mod conn;

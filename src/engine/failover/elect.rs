@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{Failover, abort};
+use super::{Failover, abort, wait};
 use crate::engine::action::Action;
 use crate::engine::cx::Cx;
 use crate::engine::election::{self, tally};
@@ -18,6 +18,8 @@ use crate::model::{Epoch, Instant, MasterId};
 
 /// How long each rank waits for the one before it.
 const HOLD_BACK: Duration = Duration::from_millis(75);
+/// The first pause after an election that was lost; doubles.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The pause before a fresh epoch is this long, and up to as long again.
 const RETRY_PAUSE_MS: u64 = 250;
 
@@ -25,21 +27,19 @@ const RETRY_PAUSE_MS: u64 = 250;
 pub fn start_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     let now = cx.mono();
     let master = &mut fleet.masters[id];
+    if !master.instance.s_down {
+        master.backoff.reset();
+    }
     if !master.o_down {
         master.eligible_since = None;
         return None;
     }
-    if let Some(started) = master.failover_started_at {
-        let allowed = started + master.settings.failover_timeout * 2;
-        if now < allowed {
-            master.eligible_since = None;
-            if master.delay_logged_for.replace(started) != Some(started) {
-                let until = cx.now.wall.plus(allowed.since(now));
-                cx.outbox.push(Action::LogNextFailover(until));
-            }
-            return Some(allowed);
-        }
+    if let Some(due) = wait::not_before(fleet, cx, id) {
+        fleet.masters[id].eligible_since = None;
+        wait::log_delay(fleet, cx, id, due);
+        return Some(due);
     }
+    let master = &mut fleet.masters[id];
     let since = *master.eligible_since.get_or_insert(now);
     let rank = u32::try_from(election::rank(fleet, cx, id)).unwrap_or(u32::MAX);
     let turn = since + HOLD_BACK.saturating_mul(rank);
@@ -59,6 +59,8 @@ pub fn start(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, forced: bool) {
     let pause = pause(cx);
     let master = &mut fleet.masters[id];
     master.failover_started_at = Some(now + desync);
+    master.retry_at = None;
+    master.lacked_votes = false;
     master.eligible_since = None;
     master.failover = Failover::Electing { epoch, started_at: now, asked_at: now, pause, forced };
     vote_for_ourselves(fleet, cx, id, epoch);
@@ -134,7 +136,8 @@ fn abort_when_late(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, started_at: Ins
     if cx.mono() <= deadline {
         return Some(deadline + Duration::from_nanos(1));
     }
-    abort(fleet, cx, id, "-failover-abort-not-elected");
+    abort(fleet, cx, id, "-failover-abort-not-elected", Some(FIRST_PAUSE));
+    fleet.masters[id].lacked_votes = true;
     None
 }
 

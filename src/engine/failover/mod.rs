@@ -8,10 +8,13 @@ mod promote;
 mod reconfigure;
 mod select;
 mod switch;
+mod wait;
 
 pub use promote::on_promoted;
 pub use select::eligible_replicas;
 pub use switch::{NewAddress, adopt, reset_master};
+
+use std::time::Duration;
 
 use super::cx::Cx;
 use super::fleet::Fleet;
@@ -34,7 +37,7 @@ pub enum Failover {
         /// When votes were last asked for in a fresh epoch.
         asked_at: Instant,
         /// How long to wait after that before a fresh epoch is tried, if nobody can win this one.
-        pause: std::time::Duration,
+        pause: Duration,
         /// An operator wants it: no votes needed.
         forced: bool,
     },
@@ -153,10 +156,11 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     unreachable!("a failover settles within a turn")
 }
 
-/// Ends a failover that did not come to a promotion (spec 2 §9.1). The start time stays: the next attempt waits for twice
-/// failover-timeout.
-fn abort(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, event: &'static str) {
+/// Ends a failover that did not come to a promotion (spec 2 §9.1). The next attempt waits for `pause`, longer each time; without one, as
+/// in the reference, for twice failover-timeout from the start of this one.
+fn abort(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, event: &'static str, pause: Option<Duration>) {
     fleet.announce(cx, Level::Warning, event, Entity::Master(id), "");
+    wait::after_failure(fleet, cx, id, pause);
     let master = &mut fleet.masters[id];
     master.failover = Failover::Idle;
     master.eligible_since = None;

@@ -134,6 +134,9 @@ fn reset_state(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
     master.ballot.leader = None;
     master.failover = Failover::Idle;
     master.failover_started_at = None;
+    master.retry_at = None;
+    master.backoff.reset();
+    master.lacked_votes = false;
     master.eligible_since = None;
     // Compat: text and age of the last INFO stay for INFO-CACHE. Differs: a fresh one is asked for as soon as the link is up, not when the
     // period is over: without it there is no replica to fail over to.

@@ -1,0 +1,54 @@
+//! When the next failover of a master may begin (spec 2 §8.3, §8.5).
+//!
+//! Differs: the reference knows one wait, twice failover-timeout from the last start or from a vote for another. Here each reason has its
+//! own, and that one is only the latest.
+
+use std::time::Duration;
+
+use crate::engine::action::Action;
+use crate::engine::cx::Cx;
+use crate::engine::election;
+use crate::engine::fleet::Fleet;
+use crate::model::{Instant, MasterId};
+
+/// A shorter delay is not worth a line in the log.
+const WORTH_A_LINE: Duration = Duration::from_secs(1);
+
+/// Before when no failover of this master begins by itself; `None` if it may at once.
+pub fn not_before(fleet: &Fleet, cx: &Cx, id: MasterId) -> Option<Instant> {
+    let master = &fleet.masters[id];
+    let latest = master.failover_started_at.map(|at| at + master.settings.failover_timeout * 2);
+    let own = match master.retry_at {
+        // Who could not be elected does not ask again, which would mute others, before it could be.
+        Some(_) if master.lacked_votes && election::reachable(fleet, id) < master.votes_needed() => latest,
+        at => at.or(latest),
+    };
+    let due = match (own, latest) {
+        (Some(own), Some(latest)) => Some(own.min(latest)),
+        (own, latest) => own.or(latest),
+    };
+    due.filter(|due| *due > cx.mono())
+}
+
+/// Says in the log until when no failover begins, unless that was said.
+pub fn log_delay(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, until: Instant) {
+    let logged = &mut fleet.masters[id].delay_logged_until;
+    let delay = until.since(cx.mono());
+    if delay >= WORTH_A_LINE && logged.is_none_or(|logged| until > logged) {
+        *logged = Some(until);
+        cx.outbox.push(Action::LogNextFailover(cx.now.wall.plus(delay)));
+    }
+}
+
+/// After an attempt that failed: waits for `first`, longer each time, or, without it, as long as the reference.
+pub fn after_failure(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, first: Option<Duration>) {
+    let now = cx.mono();
+    let master = &mut fleet.masters[id];
+    let most = master.settings.failover_timeout * 2;
+    master.retry_at = first.map(|first| {
+        let pause = master.backoff.next(first, most);
+        // Sentinels that failed together do not try again together.
+        let spread = cx.random_millis(u64::try_from(pause.as_millis() / 2).unwrap_or(u64::MAX));
+        now + pause + spread
+    });
+}
