@@ -125,7 +125,8 @@ impl Fleet {
     }
 
     /// Peers are asked anew about a master: what they said, and what they are still to say, is about a past.
-    pub fn forget_opinions(&mut self, id: MasterId) {
+    pub fn forget_opinions(&mut self, id: MasterId, cx: &mut Cx) {
+        cx.touch_master(id);
         self.masters[id].address_generation += 1;
         for peer in self.masters[id].peers.clone() {
             self.peers[peer].ask.forget_opinion();

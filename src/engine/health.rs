@@ -1,11 +1,13 @@
 //! Subjectively and objectively down (spec 2 §7.1, §7.2).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::cx::Cx;
 use super::fleet::Fleet;
 use super::link::send;
 use super::notice::Level;
+use super::peer::Peer;
 use super::tag::{Ask, Entity};
 use crate::model::{Instant, MasterId};
 use crate::wire::{Request, Role};
@@ -67,7 +69,9 @@ pub fn hurry_questions(fleet: &mut Fleet, id: MasterId) {
 /// Decides whether a master is objectively down: we and enough peers say so. Follows from facts alone.
 pub fn odown_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
     let master = &fleet.masters[id];
-    let peers = master.peers.iter().filter(|peer| fleet.peers[**peer].ask.master_down).count();
+    let down = master.peers.iter().map(|peer| &fleet.peers[*peer]).filter(|peer| peer.ask.master_down);
+    // One Sentinel has one opinion, by however many entries it is known.
+    let peers = down.map(Peer::run_id).filter(|id| **id != cx.globals.my_id).collect::<BTreeSet<_>>().len();
     let quorum = master.settings.quorum as usize;
     let is_down = master.instance.s_down && 1 + peers >= quorum;
     if is_down == master.o_down {

@@ -273,8 +273,12 @@ fn greet(fleet: &mut Fleet, owner: Entity) {
 fn learn_ip(fleet: &mut Fleet, cx: &mut Cx, owner: Entity, remote: IpAddr) {
     let Some(instance) = fleet.instance_mut(owner) else { return };
     if instance.address.host.parse::<IpAddr>().is_err() && instance.address.ip != Some(remote) {
-        instance.address.ip = Some(remote);
+        let moved = instance.address.ip.replace(remote).is_some();
         if let Entity::Master(id) = owner {
+            if moved {
+                // The name means another server now: what peers said was about the one before.
+                fleet.forget_opinions(id, cx);
+            }
             fleet.publish_address(id, cx);
         }
     }

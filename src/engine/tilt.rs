@@ -100,7 +100,7 @@ fn begin_anew(fleet: &mut Fleet, cx: &mut Cx) {
     let masters: Vec<_> = fleet.masters.iter().map(|(id, _)| id).collect();
     for id in masters {
         // An answer that waited for us is about a time that is over, as one about another address is.
-        fleet.forget_opinions(id);
+        fleet.forget_opinions(id, cx);
     }
     let links: Vec<LinkId> = fleet.links.iter().map(|(id, _)| id).collect();
     cx.unsampled = links.into_iter().filter(|id| link::sample(fleet, cx, *id)).collect();

@@ -14,6 +14,7 @@ mod info;
 mod lab;
 mod levels;
 mod links;
+mod opinions;
 mod reports;
 mod scripts;
 mod selection;
