@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::cx::Cx;
 use super::fleet::Fleet;
+use super::hole::Hole;
 use super::link::send;
 use super::notice::Level;
 use super::peer::Peer;
@@ -66,16 +67,32 @@ pub fn hurry_questions(fleet: &mut Fleet, id: MasterId) {
     }
 }
 
-/// Decides whether a master is objectively down: we and enough peers say so. Follows from facts alone.
-pub fn odown_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
+/// Until when a master that is subjectively down is known to live all the same, because it does not let us in: after down-after without
+/// even that word it counts as any other. `None`: it is not known to live.
+fn lives_until(fleet: &Fleet, cx: &Cx, id: MasterId) -> Option<Instant> {
+    let master = &fleet.masters[id];
+    let shut =
+        fleet.links[master.instance.link].shut.filter(|_| !cx.holes.has(Hole::WrongPasswordIsDeath))?;
+    let unheard = shut.unheard_since.unwrap_or(cx.mono()).max(cx.thawed_at);
+    Some(unheard + master.settings.down_after).filter(|until| cx.mono() <= *until)
+}
+
+/// Our own view of a master, as it counts for us and as peers are told: down, and not merely shut to us (spec 2 §7.2, §7.4).
+pub fn is_down(fleet: &Fleet, cx: &Cx, id: MasterId) -> bool {
+    fleet.masters[id].instance.s_down && lives_until(fleet, cx, id).is_none()
+}
+
+/// Decides whether a master is objectively down: we and enough peers say so; when our own view could next change by time alone.
+pub fn odown_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
+    let due = lives_until(fleet, cx, id).map(|until| until + Duration::from_nanos(1));
     let master = &fleet.masters[id];
     let down = master.peers.iter().map(|peer| &fleet.peers[*peer]).filter(|peer| peer.ask.master_down);
     // One Sentinel has one opinion, by however many entries it is known.
     let peers = down.map(Peer::run_id).filter(|id| **id != cx.globals.my_id).collect::<BTreeSet<_>>().len();
     let quorum = master.settings.quorum as usize;
-    let is_down = master.instance.s_down && 1 + peers >= quorum;
+    let is_down = is_down(fleet, cx, id) && 1 + peers >= quorum;
     if is_down == master.o_down {
-        return;
+        return due;
     }
     let now = cx.mono();
     let master = &mut fleet.masters[id];
@@ -95,6 +112,7 @@ pub fn odown_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
     } else {
         fleet.announce(cx, Level::Warning, "-odown", Entity::Master(id), "");
     }
+    due
 }
 
 /// A PING was answered with BUSY: once per SDOWN the script that blocks the server is killed (spec 2 §4.3).

@@ -14,6 +14,7 @@ use std::time::Duration;
 use super::action::Action;
 use super::conn::Conn;
 use super::cx::Cx;
+use super::denial::{self, Shut};
 use super::fleet::Fleet;
 use super::input::Endpoints;
 use super::tag::{Ask, ConnId, ConnKind, Entity, Tag};
@@ -66,6 +67,8 @@ pub struct Link {
     pub heard_at: Instant,
     /// Our address on the command connection.
     pub local_ip: Option<IpAddr>,
+    /// It lives, but does not let us in (`denial`).
+    pub shut: Option<Shut>,
     /// What it denied us, as far as that was logged (`denial`).
     pub denials: Vec<String>,
     /// The wheel entry.
@@ -88,6 +91,7 @@ impl Link {
             pong_at: now,
             heard_at: now,
             local_ip: None,
+            shut: None,
             denials: Vec::new(),
             timer: Timer::default(),
         }
@@ -129,6 +133,7 @@ impl Link {
         self.available_at = now;
         self.active_ping_at = None;
         self.grace = None;
+        self.shut = None;
         self.ping_sent_at = None;
         self.pong_at = now;
     }
@@ -145,13 +150,19 @@ impl Link {
 
     /// Waits for the outcome of an attempt to connect, until then at the latest, unless the clock runs already.
     fn await_contact(&mut self, since: Instant, until: Instant) {
+        self.await_word(since);
         if self.active_ping_at.is_none() && self.grace.is_none() {
             self.grace = Some(Grace { since, until });
         }
     }
 
+    fn await_word(&mut self, now: Instant) {
+        self.shut.iter_mut().for_each(|shut| shut.await_word(now));
+    }
+
     /// Starts the clock of SDOWN if it does not run. True if it was started.
     fn start_clock(&mut self, at: Instant) -> bool {
+        self.await_word(at);
         self.grace = None;
         let starts = self.active_ping_at.is_none();
         self.active_ping_at.get_or_insert(at);
@@ -300,6 +311,7 @@ pub fn on_disconnected(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, cause: &str) 
         } else {
             link.start_clock(now);
         }
+        link.await_word(now);
         link.stale = 0;
         cx.unsampled.remove(&id.link);
     }
@@ -346,7 +358,15 @@ pub fn on_ping_reply(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, reply: &PingRep
     if alive {
         link.available_at = now;
     }
-    let mut news = was_silent;
+    let was_shut = link.shut.is_some();
+    link.shut = match (denial::is_denial(reply), link.shut) {
+        (true, _) => Some(Shut::default()),
+        // An answer of another kind is no denial, and no sign of health: from here on it is judged like any other.
+        (false, Some(shut)) if !alive => Some(Shut { unheard_since: shut.unheard_since.or(Some(now)) }),
+        (false, _) => None,
+    };
+    // A denial may end, or put off, an objective verdict.
+    let mut news = was_silent || was_shut || link.shut.is_some();
     for owner in link.owners.clone() {
         match (reply, owner) {
             (PingReply::Pong, Entity::Master(id)) => news |= fleet.masters[id].rebooted_at.take().is_some(),

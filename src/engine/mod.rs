@@ -247,7 +247,7 @@ impl Engine {
             dues.push(health::sdown_step(fleet, cx, entity));
             match entity {
                 Entity::Master(id) => {
-                    health::odown_step(fleet, cx, id);
+                    dues.push(health::odown_step(fleet, cx, id));
                     dues.push(failover::step(fleet, cx, id));
                     dues.push(election::ask_step(fleet, cx, id));
                     repair::touch_returned(fleet, cx, id);

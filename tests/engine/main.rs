@@ -3,6 +3,7 @@
 mod asking;
 mod commands;
 mod contact;
+mod denials;
 mod endings;
 mod failover;
 mod fields;
