@@ -71,7 +71,7 @@ fn objection(
             Failover::Selecting { .. } => "-failover-abort-no-good-slave",
             _ => "-failover-abort-slave-timeout",
         };
-        Some((event, format!("it is too long ago that we were elected in epoch {epoch}")))
+        Some((event, format!("our leadership of epoch {epoch} is too old")))
     } else {
         None
     }
