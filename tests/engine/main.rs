@@ -17,6 +17,7 @@ mod levels;
 mod links;
 mod opinions;
 mod reports;
+mod resets;
 mod scripts;
 mod selection;
 mod sharing;
