@@ -187,8 +187,10 @@ impl Cx {
             let Some(master) = fleet.masters.get(id) else { continue };
             self.touch_master(id);
             self.touch_link(master.instance.link);
-            master.replicas.iter().for_each(|replica| self.touch(Entity::Replica(*replica)));
-            master.peers.iter().for_each(|peer| self.touch(Entity::Peer(*peer)));
+            let replicas = master.replicas.iter().chain(&master.forgotten.replicas);
+            replicas.for_each(|replica| self.touch(Entity::Replica(*replica)));
+            let peers = master.peers.iter().chain(&master.forgotten.peers);
+            peers.for_each(|peer| self.touch(Entity::Peer(*peer)));
             let unsettled = [master.ballot.revision, master.config_revision, master.begun]
                 .iter()
                 .any(|at| !self.outbox.is_durable(*at));

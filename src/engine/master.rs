@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::backoff::Backoff;
 use super::crowd::Crowded;
 use super::failover::Failover;
+use super::forgotten::Forgotten;
 use super::globals::Credentials;
 use super::instance::{InfoState, Instance};
 use crate::conf::MasterSettings;
@@ -30,6 +31,8 @@ pub struct Master {
     pub replicas: Vec<ReplicaId>,
     /// Other Sentinels that watch it.
     pub peers: Vec<PeerId>,
+    /// What a reset set aside.
+    pub forgotten: Forgotten,
     /// It is objectively down.
     pub o_down: bool,
     /// When it last entered ODOWN.
@@ -106,6 +109,7 @@ impl Master {
             info: InfoState::new(Role::Master, now),
             replicas: Vec::new(),
             peers: Vec::new(),
+            forgotten: Forgotten::default(),
             o_down: false,
             o_down_at: None,
             rebooted_at: None,
@@ -145,9 +149,9 @@ impl Master {
         Some(Credentials { user: self.settings.auth_user.as_deref().map(Arc::from), pass: Arc::from(pass) })
     }
 
-    /// All Sentinels that have a vote: known peers, dead ones included, and ourselves (spec 2 §8.2).
+    /// All Sentinels that have a vote: known peers, dead ones included, those that a reset has just forgotten, and ourselves (spec 2 §8.2).
     pub fn voters(&self) -> usize {
-        self.peers.len() + 1
+        self.peers.len() + self.forgotten.peers.len() + 1
     }
 
     /// Votes needed to win: the majority of voters and at least the quorum.

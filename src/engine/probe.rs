@@ -98,6 +98,10 @@ fn info_step(fleet: &mut Fleet, cx: &mut Cx, entity: Entity, period: Duration) -
 fn info_period(fleet: &Fleet, cx: &Cx, id: ReplicaId) -> Duration {
     let replica = &fleet.replicas[id];
     let master = &fleet.masters[replica.master];
+    if master.forgotten.replicas.contains(&id) {
+        // It has not much time to be found in.
+        return FAST_INFO.min(cx.globals.tunables.info_period);
+    }
     if let Some(since) = awaited_since(replica, &master.failover) {
         // The longer it takes, the more patiently we ask: a full synchronisation may last for minutes.
         let age = cx.mono().since(since);

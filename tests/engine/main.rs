@@ -21,6 +21,7 @@ mod links;
 mod mandate;
 mod opinions;
 mod reports;
+mod resets;
 mod scripts;
 mod selection;
 mod sharing;

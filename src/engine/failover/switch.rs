@@ -7,7 +7,7 @@ use crate::engine::hole::Hole;
 use crate::engine::notice::Level;
 use crate::engine::peer::AskState;
 use crate::engine::tag::Entity;
-use crate::engine::{action::Action, instance::InfoState, probe, script_event};
+use crate::engine::{action::Action, forgotten, instance::InfoState, probe, script_event};
 use crate::model::{Address, Epoch, MasterId, PeerId, ReplicaId};
 use crate::wire::Role;
 
@@ -109,7 +109,7 @@ fn forget_questions(fleet: &mut Fleet, id: MasterId) {
     }
 }
 
-/// SENTINEL RESET: forgets replicas and peers, and every verdict (spec 3 §3.4.12). Not recorded: the file follows with the next change.
+/// SENTINEL RESET: forgets replicas and peers (`forgotten`), and every verdict (spec 3 §3.4.12). Not recorded: the file follows with the next change.
 ///
 /// Differs: a promotion that was confirmed is brought to its end before. The reference goes back to the old address, and spreads it under
 /// the epoch under which the new one is known already.
@@ -117,10 +117,13 @@ pub fn reset_master(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
     if let Failover::Reconfiguring { promoted, .. } = fleet.masters[id].failover {
         switch_to_promoted(fleet, cx, id, promoted);
     }
-    for peer in fleet.masters[id].peers.clone() {
-        fleet.remove_peer(peer, cx);
+    let replicas = forgotten::replica_addresses(fleet, id);
+    for replica in fleet.masters[id].forgotten.replicas.clone() {
+        fleet.remove_replica(replica, cx);
     }
+    forgotten::set_peers_aside(fleet, cx, id);
     reset_state(fleet, cx, id);
+    forgotten::set_replicas_aside(fleet, cx, id, replicas);
     cx.ledger.note_master(id);
     fleet.announce(cx, Level::Warning, "+reset-master", Entity::Master(id), "");
 }
