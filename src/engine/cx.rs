@@ -37,6 +37,8 @@ pub struct Cx {
     pub first_save: Revision,
     /// We watch but do not act (spec 2 §2.3).
     pub tilted: bool,
+    /// When TILT last ended: what was seen before may have changed since, and news of it may still be on their way.
+    pub awake_since: Instant,
     /// The weakness that a test put back, if any.
     pub holes: Holes,
     rng: StdRng,
@@ -59,6 +61,7 @@ impl Cx {
             scripts: Scripts::default(),
             first_save: Revision::default(),
             tilted: false,
+            awake_since: Instant::ZERO,
             holes: Holes::default(),
             rng,
             touched: BTreeSet::new(),

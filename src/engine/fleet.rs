@@ -11,6 +11,7 @@ use super::cx::Cx;
 use super::failover::Failover;
 use super::globals::{Credentials, Globals};
 use super::instance::{InfoState, Instance};
+use super::lineage::Lineage;
 use super::link::{self, Link};
 use super::master::{Ballot, Master};
 use super::names::Names;
@@ -213,11 +214,13 @@ impl Fleet {
             rebooted_at: None,
             config_epoch: settings.config_epoch,
             ballot: Ballot { leader: None, epoch: settings.leader_epoch, revision: Revision::default() },
+            lineage: Lineage::default(),
             failover: Failover::Idle,
             failover_started_at: None,
             retry_at: None,
             backoff: Backoff::default(),
             lacked_votes: false,
+            fruitless: None,
             delay_logged_until: None,
             eligible_since: None,
             config_revision: Revision::default(),

@@ -5,12 +5,20 @@ use super::cx::Cx;
 use super::failover::{self, NewAddress};
 use super::fleet::Fleet;
 use super::health;
+use super::lineage;
 use super::names::News;
 use super::notice::Level;
 use super::repair;
 use super::tag::Entity;
-use crate::model::{Address, MasterId, PeerId};
+use crate::model::{Address, LinkId, MasterId, PeerId};
 use crate::wire::Hello;
+
+/// A hello was heard on the subscription of a link.
+pub fn on_heard(fleet: &mut Fleet, cx: &mut Cx, link: LinkId, hello: &Hello) {
+    if !lineage::is_deaf(fleet, cx, link, hello) {
+        on_hello(fleet, cx, hello);
+    }
+}
 
 /// A hello arrived, on a subscription or by PUBLISH.
 ///
@@ -22,6 +30,9 @@ pub fn on_hello(fleet: &mut Fleet, cx: &mut Cx, hello: &Hello) {
     let Some(master) = fleet.find(hello.master_name.as_str()) else { return };
     if !cx.plausible(hello.current_epoch.max(hello.config_epoch)) {
         tracing::debug!("a hello of {} with an impossible epoch was dropped", hello.run_id);
+        return;
+    }
+    if lineage::distrusts(fleet, cx, master, hello) {
         return;
     }
     let peer = match fleet.find_peer(master, &hello.run_id) {
@@ -124,6 +135,7 @@ fn learn_configuration(fleet: &mut Fleet, cx: &mut Cx, master: MasterId, peer: P
             if now.since(std::mem::replace(at, now)) > repair::CONFIRMED_FOR {
                 cx.touch_master(master);
             }
+            repair::touch_returned(fleet, cx, master);
         }
         confirmed => {
             let address = Address::new(hello.master_host.clone(), hello.master_port);

@@ -5,9 +5,10 @@
 use std::sync::Arc;
 
 use super::backoff::Backoff;
-use super::failover::Failover;
+use super::failover::{Failover, Fruitless};
 use super::globals::Credentials;
 use super::instance::{InfoState, Instance};
+use super::lineage::Lineage;
 use crate::conf::MasterSettings;
 use crate::model::{Epoch, Instant, MasterId, MasterName, PeerId, ReplicaId, Revision, RunId};
 
@@ -38,6 +39,8 @@ pub struct Master {
     pub config_epoch: Epoch,
     /// Our vote.
     pub ballot: Ballot,
+    /// Where its data comes from.
+    pub lineage: Lineage,
     /// The failover in progress.
     pub failover: Failover,
     /// When a failover of it last started here, or (plus up to a second) a vote was given to another; see spec 2 §8.3.
@@ -48,6 +51,8 @@ pub struct Master {
     pub backoff: Backoff,
     /// The last election was lost: the next one needs enough voters within reach.
     pub lacked_votes: bool,
+    /// The last failover found nobody to promote.
+    pub fruitless: Option<Fruitless>,
     /// Until when the log says that no failover begins.
     pub delay_logged_until: Option<Instant>,
     /// Since when all conditions to start a failover hold; the hold-back of lower ranks counts from here.

@@ -12,6 +12,7 @@ mod hosts;
 mod info;
 mod lab;
 mod levels;
+mod lineage;
 mod links;
 mod reports;
 mod scripts;

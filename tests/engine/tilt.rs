@@ -154,7 +154,7 @@ fn re_pointing_makes_no_progress_until_it_is_over() {
     lab.run(20_000);
     assert_eq!((lab.count("+slave-reconf-inprog"), state(&mut lab)), (0, Some("reconf_slaves")));
     lab.until("-tilt", 12_000);
-    lab.until("+switch-master", 1_100);
+    lab.until("+failover-end", 1_100);
     assert_eq!(lab.count("+slave-reconf-done"), 1);
 }
 

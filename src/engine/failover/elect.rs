@@ -61,6 +61,7 @@ pub fn start(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, forced: bool) {
     master.failover_started_at = Some(now + desync);
     master.retry_at = None;
     master.lacked_votes = false;
+    master.fruitless = None;
     master.eligible_since = None;
     master.failover = Failover::Electing { epoch, started_at: now, asked_at: now, pause, forced };
     vote_for_ourselves(fleet, cx, id, epoch);

@@ -11,6 +11,8 @@ use crate::engine::election;
 use crate::engine::fleet::Fleet;
 use crate::model::{Instant, MasterId};
 
+/// A replica that turns up and is lost again does not make us stand for election more often than this.
+const BETWEEN_SEARCHES: Duration = Duration::from_secs(1);
 /// A shorter delay is not worth a line in the log.
 const WORTH_A_LINE: Duration = Duration::from_secs(1);
 
@@ -18,6 +20,9 @@ const WORTH_A_LINE: Duration = Duration::from_secs(1);
 pub fn not_before(fleet: &Fleet, cx: &Cx, id: MasterId) -> Option<Instant> {
     let master = &fleet.masters[id];
     let latest = master.failover_started_at.map(|at| at + master.settings.failover_timeout * 2);
+    if let Some(at) = replica_turned_up(fleet, cx, id) {
+        return Some(at).filter(|at| *at > cx.mono());
+    }
     let own = match master.retry_at {
         // Who could not be elected does not ask again, which would mute others, before it could be.
         Some(_) if master.lacked_votes && election::reachable(fleet, id) < master.votes_needed() => latest,
@@ -28,6 +33,14 @@ pub fn not_before(fleet: &Fleet, cx: &Cx, id: MasterId) -> Option<Instant> {
         (own, latest) => own.or(latest),
     };
     due.filter(|due| *due > cx.mono())
+}
+
+/// The last failover found nobody to promote, and now there is somebody: from when the next may begin.
+fn replica_turned_up(fleet: &Fleet, cx: &Cx, id: MasterId) -> Option<Instant> {
+    let fruitless = fleet.masters[id].fruitless.as_ref()?;
+    let candidates = super::eligible_replicas(fleet, cx, id);
+    let new = candidates.iter().any(|replica| !fruitless.tried.contains(replica));
+    new.then_some(fruitless.ended_at + BETWEEN_SEARCHES)
 }
 
 /// Says in the log until when no failover begins, unless that was said.
