@@ -37,8 +37,10 @@ pub struct Cx {
     pub first_save: Revision,
     /// We watch but do not act (spec 2 §2.3).
     pub tilted: bool,
-    /// When TILT last ended: what was seen before may have changed since, and news of it may still be on their way.
-    pub awake_since: Instant,
+    /// When the last freeze of this process ended; the start of the clock for none. Silence is not counted across it.
+    pub thawed_at: Instant,
+    /// Links that were up when a freeze ended, and have given no sign since (`tilt`).
+    pub unsampled: BTreeSet<LinkId>,
     /// The weakness that a test put back, if any.
     pub holes: Holes,
     rng: StdRng,
@@ -61,7 +63,8 @@ impl Cx {
             scripts: Scripts::default(),
             first_save: Revision::default(),
             tilted: false,
-            awake_since: Instant::ZERO,
+            thawed_at: Instant::ZERO,
+            unsampled: BTreeSet::new(),
             holes: Holes::default(),
             rng,
             touched: BTreeSet::new(),

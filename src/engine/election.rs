@@ -109,6 +109,7 @@ pub fn cast(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, epoch: Epoch, candidat
         let desync = cx.random_millis(1_000);
         fleet.masters[id].failover_started_at = Some(cx.mono() + desync);
         fleet.masters[id].retry_at = None;
+        fleet.masters[id].fruitless = None;
         cx.touch_master(id);
     }
 }

@@ -8,6 +8,7 @@ use super::health;
 use super::lineage;
 use super::names::News;
 use super::notice::Level;
+use super::peer::AskState;
 use super::repair;
 use super::tag::Entity;
 use crate::model::{Address, LinkId, MasterId, PeerId};
@@ -96,7 +97,10 @@ fn move_peer(fleet: &mut Fleet, cx: &mut Cx, master: MasterId, known: PeerId, ad
     for peer in &all {
         let peer = &mut fleet.peers[*peer];
         peer.instance.address = address.clone();
+        // It thought so where it was before.
+        peer.ask = AskState::default();
         cx.ledger.record_master(peer.master);
+        cx.touch_master(peer.master);
     }
     let link = fleet.peers[known].instance.link;
     fleet.reset_link(link, cx);

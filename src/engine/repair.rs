@@ -41,7 +41,7 @@ fn demote_if_stray(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId) {
     let now = cx.mono();
     let replica = &fleet.replicas[id];
     let master = replica.master;
-    let seen_since = replica.info.role_since.max(cx.awake_since);
+    let seen_since = replica.info.role_since.max(cx.thawed_at);
     if fleet.masters[master].failover.promoted() == Some(id)
         || replica.origin.is_foreign()
         || recently_repaired(fleet, cx, id)
@@ -85,10 +85,9 @@ pub fn on_role_replica(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId) {
     let patience = master.settings.failover_timeout;
     let grown =
         replica.instance.no_down_for(patience, now) && now.since(replica.config_changed_at) > patience;
-    let awake = now.since(cx.awake_since) > cx.globals.tunables.publish_period * 4;
+    let awake = now.since(cx.thawed_at) > cx.globals.tunables.publish_period * 4;
     let quiet = !recently_repaired(fleet, cx, id) && !master.failover.is_running();
-    let ours =
-        !replica.origin.is_foreign() && confirmed_by_majority(fleet, cx, replica.master, cx.awake_since);
+    let ours = !replica.origin.is_foreign() && confirmed_by_majority(fleet, cx, replica.master, cx.thawed_at);
     if !follows
         && grown
         && awake
@@ -116,7 +115,7 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId) -> Option<Instant> {
     let replica = &fleet.replicas[id];
     let waiting =
         replica.former_master && replica.info.role == Role::Master && replica.info.asked_at.is_none();
-    let seen_since = replica.info.role_since.max(cx.awake_since);
+    let seen_since = replica.info.role_since.max(cx.thawed_at);
     if !waiting || !known_stale(fleet, cx, id) || !fleet.masters[replica.master].info.tells_of(seen_since) {
         return None;
     }
@@ -143,7 +142,7 @@ fn demotion_due(fleet: &Fleet, cx: &Cx, id: ReplicaId) -> Instant {
 /// It was the master before the configuration that a majority named again since it came back.
 fn known_stale(fleet: &Fleet, cx: &Cx, id: ReplicaId) -> bool {
     let replica = &fleet.replicas[id];
-    let seen_since = replica.info.role_since.max(cx.awake_since);
+    let seen_since = replica.info.role_since.max(cx.thawed_at);
     replica.former_master
         && !replica.origin.is_foreign()
         && confirmed_by_majority(fleet, cx, replica.master, seen_since)

@@ -2,6 +2,8 @@
 
 mod asking;
 mod commands;
+mod contact;
+mod denials;
 mod endings;
 mod failover;
 mod fields;
@@ -14,6 +16,8 @@ mod lab;
 mod levels;
 mod lineage;
 mod links;
+mod mandate;
+mod opinions;
 mod reports;
 mod scripts;
 mod selection;

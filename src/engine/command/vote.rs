@@ -5,6 +5,7 @@ use crate::engine::action::Action;
 use crate::engine::cx::Cx;
 use crate::engine::election;
 use crate::engine::fleet::Fleet;
+use crate::engine::health;
 use crate::engine::hole::Hole;
 use crate::model::{CommandId, Epoch, RunId};
 use crate::wire::Answer;
@@ -37,7 +38,7 @@ pub fn is_master_down(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, question: Q
         return answer(cx, id, Answer::MasterDown(nothing));
     };
     election::on_asked(fleet, cx, master, question.asker.as_deref());
-    let down = fleet.masters[master].instance.s_down && !cx.tilted;
+    let down = health::is_down(fleet, cx, master) && !cx.tilted;
     let Some(candidate) = question.candidate.filter(|_| cx.plausible(question.epoch)) else {
         return answer(cx, id, Answer::MasterDown(MasterDownReply { down, ..nothing }));
     };

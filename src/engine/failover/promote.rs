@@ -136,10 +136,10 @@ pub fn on_promoted(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
 /// and the candidate may be a replica again: its report must be a new one, and a majority must still name the configuration before it.
 fn still_wanted(fleet: &Fleet, cx: &Cx, id: MasterId, since: Instant) -> bool {
     let Some(candidate) = fleet.masters[id].failover.promoted() else { return false };
-    let frozen = cx.awake_since > since;
+    let frozen = cx.thawed_at > since;
     let late = cx.mono().since(since) > cx.globals.tunables.election_timeout;
-    let fresh = fleet.replicas[candidate].info.tells_of(cx.awake_since);
-    let heard_since = if frozen { cx.awake_since } else { since };
+    let fresh = fleet.replicas[candidate].info.tells_of(cx.thawed_at);
+    let heard_since = if frozen { cx.thawed_at } else { since };
     fresh && (!frozen && !late || repair::confirmed_by_majority(fleet, cx, id, heard_since))
 }
 

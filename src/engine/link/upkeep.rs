@@ -4,10 +4,11 @@
 
 use std::time::Duration;
 
-use super::{ConnId, ConnKind, Entity, Instant, on_disconnected, send};
+use super::{CONTACT_WAIT, ConnId, ConnKind, Entity, Instant, on_disconnected, send, shortest_down_after};
 use crate::engine::action::{Action, Target};
 use crate::engine::cx::Cx;
 use crate::engine::fleet::Fleet;
+use crate::engine::probe;
 use crate::engine::tag::Ask;
 use crate::model::LinkId;
 use crate::wire::Request;
@@ -22,7 +23,13 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) -> Option<Instant> {
     if masters.all(|master| !cx.outbox.is_settled(fleet.masters[master].begun)) {
         return None;
     }
-    let target = fleet.target(id)?;
+    let Some(target) = fleet.target(id) else {
+        // Port 0 is never connected, and nothing is to be waited for.
+        if fleet.links[id].start_clock(cx.mono()) {
+            fleet.links[id].owners.iter().for_each(|owner| cx.touch(*owner));
+        }
+        return None;
+    };
     let down_after = shortest_down_after(fleet, id)?;
     let mut wake = None;
     let mut at =
@@ -64,8 +71,9 @@ fn connect(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, kind: ConnKind, target: &
     let attempt = conn.attempt();
     if kind == ConnKind::Command {
         fleet.links[id].pending = promised(fleet, cx, id);
-        // Spec 2 §3.5: an older unanswered PING keeps its time, so flapping never extends the clock.
-        await_life(fleet, cx, id);
+        fleet.links[id].await_contact(now, now + CONTACT_WAIT);
+        // Each owner's own down-after counts from there: its timer has to be armed.
+        fleet.links[id].owners.iter().for_each(|owner| cx.touch(*owner));
     }
     cx.outbox.push(Action::Connect(ConnId { link: id, kind, attempt }, target.clone()));
 }
@@ -77,27 +85,37 @@ fn promised(fleet: &Fleet, cx: &Cx, id: LinkId) -> u64 {
     let owed = |owner: &Entity| {
         let info = u64::from(!matches!(owner, Entity::Peer(_)));
         let greeted = fleet.instance(*owner).and_then(|instance| instance.hello_accepted_at);
-        let since = greeted.or(link.active_ping_at);
+        let since = greeted.or(link.awaited_since());
         let hello = since.is_some_and(|since| cx.mono().since(since) > cx.globals.tunables.publish_period);
         info + u64::from(hello)
     };
     1 + link.owners.iter().map(owed).sum::<u64>()
 }
 
-/// Starts the clock of SDOWN if it does not run. Each owner's own down-after counts from here: its timer has to be armed.
-fn await_life(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) {
-    let link = &mut fleet.links[id];
-    if link.active_ping_at.is_none() {
-        link.active_ping_at = Some(cx.mono());
-        link.owners.iter().for_each(|owner| cx.touch(*owner));
+/// After a freeze: asks for a fresh sign of life, with INFO before it, so that both are known when it is. True if there is somebody to ask.
+pub fn sample(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) -> bool {
+    cx.touch_link(id);
+    if !fleet.links[id].command.is_up() {
+        return false;
     }
+    fleet.links[id].stale = fleet.links[id].pending;
+    for owner in fleet.links[id].owners.clone() {
+        if !matches!(owner, Entity::Peer(_)) {
+            probe::ask_info(fleet, cx, owner);
+        }
+    }
+    ping(fleet, cx, id);
+    true
 }
 
 fn ping(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) {
     let Some(owner) = fleet.links[id].owners.first().copied() else { return };
     if send(fleet, cx, owner, Ask::Ping, Request::Ping) {
-        fleet.links[id].ping_sent_at = Some(cx.mono());
-        await_life(fleet, cx, id);
+        let link = &mut fleet.links[id];
+        link.ping_sent_at = Some(cx.mono());
+        if link.start_clock(cx.mono()) {
+            link.owners.iter().for_each(|owner| cx.touch(*owner));
+        }
     }
 }
 
@@ -106,17 +124,19 @@ fn drop_silent(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, down_after: Duration)
     let now = cx.mono();
     let min_age = cx.globals.tunables.min_link_reconnect_period;
     let hello_silence = cx.globals.tunables.publish_period * 3;
+    // While this process stood still nobody could be heard.
+    let thawed = cx.thawed_at;
     let link = &fleet.links[id];
-    let command_due = match (link.command.started_at(), link.active_ping_at) {
+    let command_due = match (link.command.started_at(), link.awaited_since()) {
         (Some(since), Some(ping)) => {
-            Some((since + min_age).max(ping + down_after / 2).max(link.pong_at + down_after / 2))
+            Some((since + min_age).max(ping.max(link.pong_at).max(thawed) + down_after / 2))
         }
         _ => None,
     };
     let pubsub_due = link
         .pubsub
         .and_then(|conn| conn.started_at())
-        .map(|since| (since + min_age).max(link.heard_at + hello_silence));
+        .map(|since| (since + min_age).max(link.heard_at.max(thawed) + hello_silence));
     let mut later = Vec::new();
     for (kind, due) in [(ConnKind::Command, command_due), (ConnKind::PubSub, pubsub_due)] {
         match due {
@@ -133,9 +153,4 @@ fn drop_conn(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, kind: ConnKind) {
     let conn = ConnId { link: id, kind, attempt: conn.attempt() };
     cx.outbox.push(Action::Disconnect(conn));
     on_disconnected(fleet, cx, conn, "silent for too long");
-}
-
-fn shortest_down_after(fleet: &Fleet, id: LinkId) -> Option<Duration> {
-    let masters = fleet.links[id].owners.iter().filter_map(|owner| fleet.master_of(*owner));
-    masters.map(|master| fleet.masters[master].settings.down_after).min()
 }
