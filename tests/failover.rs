@@ -160,8 +160,7 @@ fn the_leader_reports_each_step_in_the_order_of_the_reference() {
         assert!(rest.any(|s| s == step), "{step} is missing, or too early, in {seen:?}");
     }
     // Departure: when the leader tells of the switch.
-    let before =
-        if Kind::Subject.is_reference() { "+failover-end" } else { "+failover-state-reconf-slaves" };
+    let before = if Kind::Subject.is_reference() { "+failover-end" } else { "+failover-state-reconf-slaves" };
     let at = |name: &str| seen.iter().position(|step| step == name);
     assert!(at(before) < at("+switch-master"), "{seen:?}");
     let followers = (0..3).filter(|i| *i != leader);

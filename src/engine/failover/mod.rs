@@ -4,17 +4,22 @@
 //! for a tick, and none for a periodic INFO, because the INFO that a state needs is asked for on entering it.
 
 mod elect;
+mod mandate;
 mod promote;
 mod reconfigure;
 mod select;
 mod switch;
 mod wait;
 
+pub use elect::Force;
+pub use mandate::has_mandate;
 pub use promote::on_promoted;
 pub use select::eligible_replicas;
 pub use switch::{NewAddress, adopt, reset_master};
 
 use std::time::Duration;
+
+use mandate::Mandate;
 
 use super::cx::Cx;
 use super::fleet::Fleet;
@@ -51,8 +56,8 @@ pub enum Failover {
         asked_at: Instant,
         /// How long to wait after that before a fresh epoch is tried, if nobody can win this one.
         pause: Duration,
-        /// An operator wants it: no votes needed.
-        forced: bool,
+        /// An operator wants it, and how far it is with the votes.
+        force: Force,
     },
     /// Elected, waiting for fresh reports of the replicas: `select_slave`.
     Selecting {
@@ -124,8 +129,8 @@ impl Failover {
     pub fn is_forced(&self) -> bool {
         match self {
             Failover::Idle => false,
-            Failover::Electing { forced, .. }
-            | Failover::Selecting { forced, .. }
+            Failover::Electing { force, .. } => *force != Force::No,
+            Failover::Selecting { forced, .. }
             | Failover::Promoting { forced, .. }
             | Failover::Reconfiguring { forced, .. } => *forced,
         }
@@ -146,7 +151,7 @@ impl Failover {
 
 /// Begins a failover by an operator's word (spec 2 §9.10). The caller has checked that one may begin.
 pub fn force(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
-    elect::start(fleet, cx, id, true);
+    elect::start(fleet, cx, id, Force::Asking { again: false });
 }
 
 /// Starts a failover if it is time, and takes the one in progress as far as the facts allow; when to look again.
@@ -154,6 +159,10 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     // A failover has few states and only moves forward within a turn: the bound is never reached.
     for _ in 0..16 {
         let before = fleet.masters[id].failover.clone();
+        let mandate_due = match mandate::check(fleet, cx, id) {
+            Mandate::Lost => continue,
+            Mandate::Held(due) => due,
+        };
         let due = match &before {
             Failover::Idle => elect::start_step(fleet, cx, id),
             Failover::Electing { .. } => elect::step(fleet, cx, id),
@@ -162,7 +171,7 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
             Failover::Reconfiguring { .. } => reconfigure::step(fleet, cx, id),
         };
         if fleet.masters[id].failover == before {
-            return due;
+            return due.into_iter().chain(mandate_due).min();
         }
         cx.touch_master(id);
     }

@@ -42,11 +42,8 @@ pub fn adopt(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, new: NewAddress) {
     let old = master.instance.address.clone();
     let promoted = matches!(master.failover, Failover::Reconfiguring { .. });
     if old.same_as(&new.address) && !promoted {
-        // A failover of ours in an earlier epoch must not go on: its outcome would be older than what is in force.
-        if master.failover.epoch().is_some_and(|epoch| epoch < new.epoch) {
-            master.failover = Failover::Idle;
-            cx.touch_master(id);
-        }
+        // A failover of ours may have lost its mandate by that.
+        cx.touch_master(id);
         // Differs: the reference saves the number with the next change only.
         cx.ledger.record_master(id);
         return;
@@ -92,9 +89,17 @@ fn change_address(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, address: Address
     if !old.same_as(&address) {
         replicas.push((old.clone(), Origin::of_master()));
     }
+    // Clients were sent to the new master when its promotion was confirmed.
+    let switched_at = match fleet.masters[id].failover {
+        Failover::Reconfiguring { since, .. } => since,
+        _ => cx.mono(),
+    };
     reset_state(fleet, cx, id);
     resolve_if_needed(&address, cx);
     let master = &mut fleet.masters[id];
+    if !cx.holes.has(Hole::SwitchForgetsSpacing) {
+        master.switched_at = Some(switched_at);
+    }
     master.instance.address = address;
     master.instance.s_down_at = None;
     master.o_down_at = None;
@@ -161,6 +166,8 @@ fn reset_state(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
     master.failover = Failover::Idle;
     master.failover_started_at = None;
     master.retry_at = None;
+    master.deference = None;
+    master.switched_at = None;
     master.backoff.reset();
     master.lacked_votes = false;
     master.fruitless = None;

@@ -9,30 +9,67 @@ use crate::engine::action::Action;
 use crate::engine::cx::Cx;
 use crate::engine::election;
 use crate::engine::fleet::Fleet;
+use crate::engine::hole::Hole;
+use crate::engine::master::Deference;
 use crate::model::{Instant, MasterId};
 
 /// A replica that turns up and is lost again does not make us stand for election more often than this.
 const BETWEEN_SEARCHES: Duration = Duration::from_secs(1);
+/// A leader without a connection for this long is gone.
+const GONE_AFTER: Duration = Duration::from_secs(1);
 /// A shorter delay is not worth a line in the log.
 const WORTH_A_LINE: Duration = Duration::from_secs(1);
 
 /// Before when no failover of this master begins by itself; `None` if it may at once.
 pub fn not_before(fleet: &Fleet, cx: &Cx, id: MasterId) -> Option<Instant> {
     let master = &fleet.masters[id];
-    let latest = master.failover_started_at.map(|at| at + master.settings.failover_timeout * 2);
-    if let Some(at) = replica_turned_up(fleet, cx, id) {
-        return Some(at).filter(|at| *at > cx.mono());
-    }
-    let own = match master.retry_at {
+    let limit = master.settings.failover_timeout * 2;
+    let latest = master.failover_started_at.map(|at| at + limit);
+    let turned_up = replica_turned_up(fleet, cx, id);
+    let own = match (&master.deference, master.retry_at) {
+        (Some(deference), _) => defer_until(fleet, cx, id, deference, latest),
+        (None, _) if turned_up.is_some() => turned_up,
         // Who could not be elected does not ask again, which would mute others, before it could be.
-        Some(_) if master.lacked_votes && election::reachable(fleet, id) < master.votes_needed() => latest,
-        at => at.or(latest),
+        (None, Some(_)) if master.lacked_votes && election::reachable(fleet, id) < master.votes_needed() => {
+            latest
+        }
+        (None, at) => at.or(latest),
     };
-    let due = match (own, latest) {
+    let retry = match (own, latest) {
         (Some(own), Some(latest)) => Some(own.min(latest)),
         (own, latest) => own.or(latest),
     };
-    due.filter(|due| *due > cx.mono())
+    // A master that just moved is given time, whoever moved it.
+    let spacing = master.switched_at.map(|at| at + limit.min(cx.globals.tunables.election_timeout));
+    retry.max(spacing).filter(|due| *due > cx.mono())
+}
+
+/// How long whom we voted for is given time: until it is gone, or an election would be over.
+///
+/// Differs: the reference gives it twice failover-timeout, whatever became of it (spec 2 §8.5).
+fn defer_until(
+    fleet: &Fleet,
+    cx: &Cx,
+    id: MasterId,
+    deference: &Deference,
+    latest: Option<Instant>,
+) -> Option<Instant> {
+    if cx.holes.has(Hole::LockedOutByDeadLeader) {
+        return latest;
+    }
+    let over = deference.since + cx.globals.tunables.election_timeout;
+    let Some(leader) = fleet.find_peer(id, &deference.leader).map(|id| &fleet.peers[id]) else {
+        return Some(over);
+    };
+    if leader.instance.s_down {
+        return Some(deference.since);
+    }
+    let link = &fleet.links[leader.instance.link];
+    if link.command.is_up() {
+        return Some(over);
+    }
+    let silent_since = link.active_ping_at.unwrap_or(link.available_at).max(deference.since);
+    Some(over.min(silent_since + GONE_AFTER))
 }
 
 /// The last failover found nobody to promote, and now there is somebody: from when the next may begin.
