@@ -9,17 +9,25 @@ use super::failover::{self, NewAddress};
 use super::fleet::Fleet;
 use super::health;
 use super::hole::Hole;
+use super::lineage;
 use super::names::News;
 use super::notice::Level;
 use super::peer::AskState;
 use super::quarantine;
 use super::repair;
 use super::tag::Entity;
-use crate::model::{Address, MasterId, PeerId};
+use crate::model::{Address, LinkId, MasterId, PeerId};
 use crate::wire::Hello;
 
 /// A peer whose last hello from us is younger than this has no need of another.
 const ANSWER_AFTER: Duration = Duration::from_millis(1_000);
+
+/// A hello was heard on the subscription of a link.
+pub fn on_heard(fleet: &mut Fleet, cx: &mut Cx, link: LinkId, hello: &Hello) {
+    if !lineage::is_deaf(fleet, cx, link, hello) {
+        on_hello(fleet, cx, hello);
+    }
+}
 
 /// A hello arrived, on a subscription or by PUBLISH.
 ///
@@ -29,6 +37,9 @@ pub fn on_hello(fleet: &mut Fleet, cx: &mut Cx, hello: &Hello) {
         return;
     }
     let Some(master) = fleet.find(hello.master_name.as_str()) else { return };
+    if lineage::distrusts(fleet, cx, master, hello) {
+        return;
+    }
     let peer = match fleet.find_peer(master, &hello.run_id) {
         Some(peer) if is_at(fleet, peer, hello) => Some(peer),
         None if may_look_up(fleet, cx, hello) => {
@@ -156,6 +167,7 @@ fn learn_configuration(fleet: &mut Fleet, cx: &mut Cx, master: MasterId, peer: P
             if now.since(std::mem::replace(at, now)) > repair::CONFIRMED_FOR {
                 cx.touch_master(master);
             }
+            repair::touch_returned(fleet, cx, master);
         }
         confirmed => {
             let address = Address::new(hello.master_host.clone(), hello.master_port);

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use super::backoff::Backoff;
 use super::crowd::Crowded;
-use super::failover::Failover;
+use super::failover::{Failover, Fruitless};
 use super::forgotten::Forgotten;
 use super::globals::Credentials;
 use super::instance::{InfoState, Instance};
+use super::lineage::Lineage;
 use crate::conf::MasterSettings;
 use crate::model::{Epoch, Instant, MasterId, MasterName, PeerId, ReplicaId, Revision, RunId};
 use crate::wire::Role;
@@ -43,6 +44,8 @@ pub struct Master {
     pub config_epoch: Epoch,
     /// Our vote.
     pub ballot: Ballot,
+    /// Where its data comes from.
+    pub lineage: Lineage,
     /// The failover in progress.
     pub failover: Failover,
     /// When a failover of it last started, or a vote was given to another, plus up to a second (spec 2 §8.3).
@@ -63,6 +66,8 @@ pub struct Master {
     pub backoff: Backoff,
     /// The last election was lost: the next one needs enough voters within reach.
     pub lacked_votes: bool,
+    /// The last failover found nobody to promote.
+    pub fruitless: Option<Fruitless>,
     /// Until when the log says that no failover begins.
     pub delay_logged_until: Option<Instant>,
     /// Since when all conditions to start a failover hold; the hold-back of lower ranks counts from here.
@@ -125,6 +130,8 @@ impl Master {
             retry_at: None,
             backoff: Backoff::default(),
             lacked_votes: false,
+            fruitless: None,
+            lineage: Lineage::default(),
             delay_logged_until: None,
             eligible_since: None,
             turn_at: Instant::ZERO,

@@ -28,6 +28,7 @@ pub mod hole;
 pub mod input;
 mod instance;
 mod ledger;
+mod lineage;
 mod link;
 mod master;
 mod names;
@@ -155,7 +156,7 @@ impl Engine {
             Input::Heard(id, hello) if link::is_current(fleet, id) => {
                 link::on_heard(fleet, cx, id.link);
                 if let Some(hello) = hello {
-                    gossip::on_hello(fleet, cx, &hello);
+                    gossip::on_heard(fleet, cx, id.link, &hello);
                 }
             }
             // Late facts of connections that are no more.
@@ -275,6 +276,9 @@ fn on_reply(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, tag: Tag, reply: Reply) 
     let known = fleet.instance(tag.entity).is_some();
     if known {
         denial::note(fleet, cx, id.link, tag, &reply);
+    }
+    if tag.ask == Ask::Info && !matches!(reply, Reply::Info(_)) {
+        report::on_refused(fleet, tag.entity);
     }
     match (tag.ask, reply) {
         (Ask::Ping, Reply::Ping(pong)) => link::on_ping_reply(fleet, cx, id.link, &pong),

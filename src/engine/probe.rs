@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::cx::Cx;
 use super::failover::Failover;
 use super::fleet::Fleet;
+use super::lineage;
 use super::link::send;
 use super::replica::{Outcome, Reconf, Replica};
 use super::tag::{Ask, Entity};
@@ -44,6 +45,7 @@ pub fn ask_info(fleet: &mut Fleet, cx: &mut Cx, entity: Entity) {
         && let Some(info) = fleet.info_mut(entity)
     {
         info.asked_at = Some(now);
+        info.owed.push_back(now);
         info.wanted = false;
     }
 }
@@ -142,6 +144,9 @@ fn hello_step(fleet: &mut Fleet, cx: &mut Cx, entity: Entity) -> Option<Instant>
     }
     if !cx.outbox.is_settled(fleet.masters[fleet.master_of(entity)?].config_revision) {
         // The save is on its way; its end touches everybody who waits for it.
+        return None;
+    }
+    if !lineage::may_greet(fleet, entity) {
         return None;
     }
     let hello = compose(fleet, cx, entity)?;

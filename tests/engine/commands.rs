@@ -389,6 +389,7 @@ fn a_master_can_be_removed_in_the_middle_of_its_failover() {
         lab.kill(6000);
         lab.until(until, 2_000);
         lab.disk = Disk::Works;
+        lab.mark();
         assert_eq!(lab.refusal(C::Remove(MASTER.into())), "OK");
         lab.save_all();
         lab.run(30_000);

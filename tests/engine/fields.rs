@@ -236,6 +236,6 @@ fn states_of_a_failover_have_the_names_of_the_reference() {
     lab.until("+failover-state-reconf-slaves", 3_000);
     assert_eq!(state(&mut lab), (Some("reconf_slaves"), true));
     lab.stub(6002).mute = false;
-    lab.until("+switch-master", 20_000);
+    lab.until("+failover-end", 20_000);
     assert_eq!(state(&mut lab), (None, false));
 }

@@ -94,6 +94,7 @@ pub fn start(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, force: Force) {
     master.failover_started_at = Some(now + desync);
     master.retry_at = None;
     master.lacked_votes = false;
+    master.fruitless = None;
     master.eligible_since = None;
     master.failover = Failover::Electing { epoch, started_at: now, asked_at: now, pause, force };
     vote_for_ourselves(fleet, cx, id, epoch);
