@@ -28,6 +28,9 @@ impl Cause {
 /// Half of what may be waited for without being called down.
 const BLINK: Duration = Duration::from_millis(400);
 
+/// By then a leader was elected, if it will be at all.
+const CRASH_WITHIN: Duration = Duration::from_secs(8);
+
 /// Makes a fault; what it can have caused.
 pub fn make(fleet: &mut Fleet, eyes: &Eyes, fault: Fault) -> Cause {
     // When nobody agrees on a master any more, the first node is as good as any.
@@ -50,10 +53,8 @@ pub fn make(fleet: &mut Fleet, eyes: &Eyes, fault: Fault) -> Cause {
             fleet.data[master].kill9();
         }
         Fault::CrashLeader(word) => {
-            for i in 0..fleet.sentinels.len() {
-                order(fleet, i, &["SENTINEL", "SIMULATE-FAILURE", word]);
-            }
             fleet.data[master].kill9();
+            crash_one(fleet, word);
         }
         Fault::Lossy(percent) => (0..machines(fleet)).for_each(|machine| fleet.net.lose(machine, percent)),
         Fault::SlowMaster(ms) => fleet.net.delay(master, DATA_PORT, ms),
@@ -100,6 +101,17 @@ pub fn patience(fleet: &Fleet, fault: Fault) -> Duration {
     } else {
         down_after + 2 * timeout
     }
+}
+
+/// Lets the first leader crash, whoever it is, and nobody after it.
+fn crash_one(fleet: &mut Fleet, word: &str) {
+    let running: Vec<usize> = (0..fleet.sentinels.len()).filter(|i| fleet.sentinels[*i].is_up()).collect();
+    running.iter().for_each(|i| order(fleet, *i, &["SENTINEL", "SIMULATE-FAILURE", word]));
+    let started = Instant::now();
+    while started.elapsed() < CRASH_WITHIN && running.iter().all(|i| fleet.sentinels[*i].ended().is_none()) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    running.iter().for_each(|i| order(fleet, *i, &["SENTINEL", "SIMULATE-FAILURE"]));
 }
 
 /// A command of an operator, whose answer does not matter: the victim may be away, or in no state to obey.

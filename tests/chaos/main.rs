@@ -60,7 +60,8 @@ fn main() -> ExitCode {
         let threads: Vec<_> = lanes
             .map(|lane| scope.spawn(|| Run { options: &options, table: &table, full: &full }.lane(lane)))
             .collect();
-        threads.into_iter().map(|thread| thread.join().is_ok()).fold(true, |all, one| all && one)
+        let ends: Vec<bool> = threads.into_iter().map(|thread| thread.join().is_ok()).collect();
+        ends.into_iter().all(|is_well| is_well)
     });
     let table = table.into_inner().expect("no lane panics while it counts");
     println!("\n{table}");

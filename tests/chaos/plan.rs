@@ -166,8 +166,12 @@ impl Plan {
         match all[..] {
             [Moves::Must] => Moves::Must,
             _ if all.iter().all(|moves| *moves == Moves::Never) => Moves::Never,
-            // Faults of the disk alone do not keep a majority from it.
-            [Moves::Never, Moves::Must] if matches!(self.steps[0].fault, Fault::FullDisk(_)) => Moves::Must,
+            // A full disk of one, or slow disks of all, do not keep a majority from it.
+            [Moves::Never, Moves::Must]
+                if matches!(self.steps[0].fault, Fault::FullDisk(_) | Fault::SlowDisks(_)) =>
+            {
+                Moves::Must
+            }
             _ => Moves::May,
         }
     }

@@ -26,7 +26,7 @@ pub struct Naming {
 }
 
 /// A hello said that a configuration epoch belongs to a data node.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Hello {
     pub from: String,
     pub config_epoch: u64,
