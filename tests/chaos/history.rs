@@ -96,7 +96,8 @@ fn missing(master: &mut Client, writes: &[&Write]) -> std::io::Result<BTreeSet<S
     Ok(lost)
 }
 
-fn explain(
+/// Why a write may be lost, or why it may not.
+pub fn explain(
     write: &Write,
     writes: &[&Write],
     lost: &BTreeSet<String>,

@@ -8,6 +8,7 @@
 //! seed makes the same plan, but not the same timing. docs/CHAOS.md tells more.
 
 mod acts;
+mod checks;
 mod client;
 mod fleet;
 mod history;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    checks::run();
     if let Some(reason) = Net::lacks() {
         support::skipped("chaos with real processes", reason);
         return ExitCode::SUCCESS;

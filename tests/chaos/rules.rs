@@ -74,6 +74,16 @@ impl Rules {
             self.masters.entry(hello.config_epoch).or_default().insert(hello.master.clone());
         }
         let is_pure = fleet.shape.is_pure();
+        let mut found = self.judge(is_pure);
+        unprovoked(namings, fleet.sentinels.len(), causes, is_pure, &mut found);
+        let told = &mut self.told;
+        found.violations.retain(|text| told.insert(text.clone()));
+        found.notes.retain(|text| told.insert(text.clone()));
+        found
+    }
+
+    /// What is wrong with the votes, leaders and configurations seen so far.
+    pub fn judge(&self, is_pure: bool) -> Findings {
         let mut found = Findings::default();
         for (voter, log) in self.logs.iter().enumerate() {
             for (epoch, votes) in log.votes.iter().filter(|(_, votes)| votes.len() > 1) {
@@ -86,24 +96,17 @@ impl Rules {
         }
         for (epoch, masters) in self.masters.iter().filter(|(_, masters)| masters.len() > 1) {
             let text = format!("configuration epoch {epoch} belongs to {masters:?}");
-            let is_forced = self.forced.contains(epoch);
-            if is_pure && !is_forced {
-                found.violations.push(text);
-            } else {
-                found.notes.push(format!(
-                    "{text}{}",
-                    if is_forced { ", one of them forced by an operator" } else { "" }
-                ));
+            match (self.forced.contains(epoch), is_pure) {
+                (true, _) => found.notes.push(format!("{text}, one of them forced by an operator")),
+                (false, true) => found.violations.push(text),
+                (false, false) => found.notes.push(text),
             }
         }
-        unprovoked(namings, fleet, causes, is_pure, &mut found);
-        let told = &mut self.told;
-        found.violations.retain(|text| told.insert(text.clone()));
-        found.notes.retain(|text| told.insert(text.clone()));
         found
     }
 
-    fn read_log(&mut self, sentinel: usize, text: &str) {
+    /// Reads what a log says beyond what it said before.
+    pub fn read_log(&mut self, sentinel: usize, text: &str) {
         let log = &mut self.logs[sentinel];
         let end = text.rfind('\n').map_or(0, |at| at + 1);
         let news = text.get(log.read..end).unwrap_or_default();
@@ -144,8 +147,14 @@ impl Rules {
 }
 
 /// Masters that a majority gave up without any fault that could have moved them.
-fn unprovoked(namings: &[Naming], fleet: &Fleet, causes: &[Cause], is_pure: bool, found: &mut Findings) {
-    let changes = majorities(namings, fleet.sentinels.len());
+pub fn unprovoked(
+    namings: &[Naming],
+    sentinels: usize,
+    causes: &[Cause],
+    is_pure: bool,
+    found: &mut Findings,
+) {
+    let changes = majorities(namings, sentinels);
     for pair in changes.windows(2) {
         let [(_, old), (at, new)] = pair else { continue };
         if causes.iter().any(|cause| cause.explains(*old, *at)) {
