@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::fleet::{DATA_PORT, FAILOVER_TIMEOUT_MS, Fleet, NAME, SENTINEL_PORT};
+use super::fleet::{FAILOVER_TIMEOUT_MS, Fleet, NAME};
 use super::plan::{Fault, Moves};
 use super::watch::Eyes;
 use crate::support::Client;
@@ -56,11 +56,11 @@ pub fn make(fleet: &mut Fleet, eyes: &Eyes, fault: Fault) -> Cause {
             fleet.data[master].kill9();
             crash_one(fleet, word);
         }
-        Fault::Lossy(percent) => (0..machines(fleet)).for_each(|machine| fleet.net.lose(machine, percent)),
-        Fault::SlowMaster(ms) => fleet.net.delay(master, DATA_PORT, ms),
+        Fault::Lossy(percent) => fleet.net.lose(percent),
+        Fault::SlowMaster(ms) => fleet.net.delay(master, fleet.net.places.data.own, ms),
         Fault::SlowSentinel(i, ms) => {
             let machine = fleet.sentinel_machine(i % fleet.sentinels.len());
-            fleet.net.delay(machine, SENTINEL_PORT, ms);
+            fleet.net.delay(machine, fleet.net.places.sentinel.own, ms);
         }
         Fault::SlowDisks(ms) => {
             for i in 0..fleet.sentinels.len() {
@@ -84,8 +84,8 @@ pub fn heal(fleet: &mut Fleet, eyes: &Eyes) -> Option<usize> {
     fleet.net.heal();
     fleet.revive();
     for i in 0..fleet.sentinels.len() {
-        // Clears the flags of those that were not the leader.
-        order(fleet, i, &["SENTINEL", "SIMULATE-FAILURE"]);
+        // Any word but the two clears the flags: those of the Sentinels that never led.
+        order(fleet, i, &["SENTINEL", "SIMULATE-FAILURE", "help"]);
     }
     trapped
 }
@@ -111,7 +111,7 @@ fn crash_one(fleet: &mut Fleet, word: &str) {
     while started.elapsed() < CRASH_WITHIN && running.iter().all(|i| fleet.sentinels[*i].ended().is_none()) {
         std::thread::sleep(Duration::from_millis(5));
     }
-    running.iter().for_each(|i| order(fleet, *i, &["SENTINEL", "SIMULATE-FAILURE"]));
+    running.iter().for_each(|i| order(fleet, *i, &["SENTINEL", "SIMULATE-FAILURE", "help"]));
 }
 
 /// A command of an operator, whose answer does not matter: the victim may be away, or in no state to obey.

@@ -48,7 +48,10 @@ fn losses() {
             "accepted by the old master while a majority named it, after a partition",
             verdict(cut, 0, &write(5, 11_000, 0, false), &[], &changes),
         ),
-        ("accepted by a master that no majority named", verdict(cut, 0, &late, &[], &changes)),
+        (
+            "accepted by a master that no majority named, after a partition",
+            verdict(cut, 0, &late, &[], &changes),
+        ),
     ];
     for (wanted, got) in innocent {
         assert_eq!(got.as_deref(), Ok(wanted));

@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::fleet::{DATA_PORT, Fleet, SENTINEL_PORT, named};
-use super::net::{Door, address};
+use super::fleet::{Fleet, named};
+use super::net::Door;
+use super::place::Places;
 use crate::support::Client;
 
 const PATIENCE: Duration = Duration::from_millis(400);
@@ -77,12 +78,12 @@ impl Writers {
         });
         let sentinels: Vec<usize> = (0..fleet.sentinels.len()).map(|i| fleet.sentinel_machine(i)).collect();
         let threads = (0..count).map(|i| {
-            let (shared, sentinels, door) =
-                (shared.clone(), sentinels.clone(), fleet.net.door(fleet.client_machine(i)));
-            let replicas = fleet.shape.replicas;
-            thread::spawn(move || {
-                Writer { id: i, number: 0, connection: 0, shared, sentinels, replicas }.run(door)
-            })
+            let (machine, places) = (fleet.client_machine(i), fleet.net.places);
+            let door = fleet.net.door(machine);
+            let (shared, sentinels, replicas) = (shared.clone(), sentinels.clone(), fleet.shape.replicas);
+            let writer =
+                Writer { id: i, number: 0, connection: 0, shared, sentinels, replicas, machine, places };
+            thread::spawn(move || writer.run(door))
         });
         let threads = threads.collect();
         Writers { shared, threads }
@@ -132,6 +133,8 @@ struct Writer {
     shared: Arc<Shared>,
     sentinels: Vec<usize>,
     replicas: usize,
+    machine: usize,
+    places: Places,
 }
 
 impl Writer {
@@ -168,11 +171,18 @@ impl Writer {
     }
 
     fn ask(&mut self, sentinel: usize) -> Option<(usize, Client)> {
-        let node = named(&mut Client::connect_at(address(sentinel), SENTINEL_PORT, PATIENCE).ok()?)?;
-        let mut client = Client::connect_at(address(node), DATA_PORT, PATIENCE).ok()?;
+        let places = self.places;
+        let node = named(&mut self.connect(sentinel, places.sentinel.public)?, places)?;
+        let mut client = self.connect(node, places.data.public)?;
         let role = client.call(&["ROLE"]).ok()?;
         self.connection += 1;
         (role.items().first()?.text() == "master").then_some((node, client))
+    }
+
+    /// A connection that shows from which machine it comes.
+    fn connect(&self, machine: usize, port: u16) -> Option<Client> {
+        let from = self.places.address(self.machine);
+        Client::connect_from(from, self.places.address(machine), port, PATIENCE).ok()
     }
 
     /// One write, and at times a read of the one before and the question who has it. `None` ends the connection.

@@ -7,14 +7,13 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::net::{Disk, Net, address, machine_at};
+use super::net::{Disk, Net};
+use super::place::Places;
 use crate::support::node::{in_path, text_of};
 use crate::support::{Client, Kind, Node, Value, World};
 
 /// The name under which the master is watched.
 pub const NAME: &str = "mymaster";
-pub const DATA_PORT: u16 = 6379;
-pub const SENTINEL_PORT: u16 = 26379;
 /// One that stays with the majority, and one that is cut off together with a master.
 pub const CLIENTS: usize = 2;
 
@@ -57,9 +56,9 @@ pub struct Fleet {
 
 impl Fleet {
     /// Starts everything and takes the calling thread into the fleet's network.
-    pub fn start(shape: Shape) -> Fleet {
+    pub fn start(shape: Shape, is_loopback: bool) -> Fleet {
         let world = World::new();
-        let net = Net::new(1 + shape.replicas + shape.sentinels.len() + CLIENTS);
+        let net = Net::new(1 + shape.replicas + shape.sentinels.len() + CLIENTS, is_loopback);
         let (data, sentinels, folders) = (Vec::new(), Vec::new(), Vec::new());
         let mut fleet = Fleet { shape, data, sentinels, net, disk: Disk::Block, folders, world };
         (0..=fleet.shape.replicas).for_each(|i| fleet.add_data(i));
@@ -69,45 +68,52 @@ impl Fleet {
 
     /// Data that was acknowledged survives kill -9: the append-only file is written before the answer.
     fn add_data(&mut self, i: usize) {
-        let name = format!("data{i}");
-        let dir = self.world.folder(&name);
-        let follow = if i == 0 { String::new() } else { format!("replicaof {} {DATA_PORT}\n", address(0)) };
+        let (name, places) = (format!("data{i}"), self.net.places);
+        let (dir, address, port) = (self.world.folder(&name), places.address(i), places.data);
+        let follow =
+            if i == 0 { String::new() } else { format!("replicaof {} {}\n", places.address(0), port.public) };
         let text = format!(
-            "port {DATA_PORT}\nbind 0.0.0.0\nprotected-mode no\ndir {}\nsave \"\"\nappendonly yes\nappendfsync no\n\
-             repl-diskless-sync-delay 0\nrepl-timeout 10\nrepl-ping-replica-period 1\nreplica-announce-ip {}\n{follow}",
+            "port {}\nbind {address}\nbind-source-addr {address}\nprotected-mode no\ndir {}\nsave \"\"\nappendonly yes\nappendfsync no\n\
+             repl-diskless-sync-delay 0\nrepl-timeout 10\nrepl-ping-replica-period 1\n\
+             replica-announce-ip {address}\nreplica-announce-port {}\n{follow}",
+            port.own,
             dir.display(),
-            address(i)
+            port.public
         );
         let conf = self.world.write(&format!("{name}/redis.conf"), &text);
         let log = self.world.path(&format!("{name}.log"));
-        let mut node = Node::new(&name, in_path("redis-server"), DATA_PORT, conf, log);
-        node.host = address(i);
+        self.net.guard(i, (port.public, port.own));
+        let mut node = Node::new(&name, in_path("redis-server"), port.own, conf, log);
+        node.host = address;
         node.prefix = self.net.prefix(i);
         node.start();
         self.data.push(node);
     }
 
     fn add_sentinel(&mut self, i: usize) {
-        let (name, machine) = (format!("sentinel{i}"), self.sentinel_machine(i));
-        let dir = self.world.folder(&name);
-        if self.net.small_disk(machine, &dir) == Disk::Memory {
-            self.disk = Disk::Memory;
-        }
+        let (name, machine, places) = (format!("sentinel{i}"), self.sentinel_machine(i), self.net.places);
+        let (dir, address, port) = (self.world.folder(&name), places.address(machine), places.sentinel);
+        self.disk = self.disk.max(self.net.small_disk(machine, &dir));
         let text = format!(
-            "port {SENTINEL_PORT}\nbind 0.0.0.0\nprotected-mode no\ndir {}\n\
-             sentinel monitor {NAME} {} {DATA_PORT} {}\nsentinel down-after-milliseconds {NAME} {}\n\
+            "port {}\nbind {address}\nbind-source-addr {address}\nprotected-mode no\ndir {}\n\
+             sentinel announce-ip {address}\nsentinel announce-port {}\n\
+             sentinel monitor {NAME} {} {} {}\nsentinel down-after-milliseconds {NAME} {}\n\
              sentinel failover-timeout {NAME} {FAILOVER_TIMEOUT_MS}\n",
+            port.own,
             dir.display(),
-            address(0),
+            port.public,
+            places.address(0),
+            places.data.public,
             self.shape.quorum(),
             self.shape.down_after_ms
         );
         let conf = dir.join("sentinel.conf");
         std::fs::write(self.net.outside(machine, &conf), text).expect("room on a new disk");
         let log = self.world.path(&format!("{name}.log"));
+        self.net.guard(machine, (port.public, port.own));
         let program = self.shape.sentinels[i].program();
-        let mut node = Node::new(&name, program, SENTINEL_PORT, conf, log);
-        node.host = address(machine);
+        let mut node = Node::new(&name, program, port.own, conf, log);
+        node.host = address;
         node.prefix = self.net.prefix(machine);
         node.start();
         self.sentinels.push(node);
@@ -156,7 +162,7 @@ impl Fleet {
 
     /// The data node that a Sentinel names as master.
     pub fn named_by(&self, sentinel: usize) -> Option<usize> {
-        named(&mut connect(&self.sentinels[sentinel])?)
+        named(&mut connect(&self.sentinels[sentinel])?, self.net.places)
     }
 
     /// The data node that most Sentinels name.
@@ -192,7 +198,8 @@ impl Fleet {
             if node.info("replication", "role") != wanted {
                 return Err(format!("{} should be a {wanted}", node.name));
             }
-            let follows = node.info("replication", "master_host") == address(master).to_string()
+            let follows = node.info("replication", "master_host")
+                == self.net.places.address(master).to_string()
                 && node.info("replication", "master_link_status") == "up";
             if i != master && !follows {
                 return Err(format!("{} does not follow data{master}", node.name));
@@ -227,7 +234,7 @@ impl Fleet {
         if peers.items().len() != self.sentinels.len() - 1 || well != peers.items().len() {
             return Err(format!("{well} of {} peers are well", peers.items().len()));
         }
-        machine_at(&field("ip")).ok_or_else(|| format!("the master is {}", field("ip")))
+        self.net.places.machine_at(&field("ip")).ok_or_else(|| format!("the master is {}", field("ip")))
     }
 
     /// The log of a Sentinel.
@@ -253,7 +260,7 @@ fn connect(node: &Node) -> Option<Client> {
 }
 
 /// The data node that the Sentinel behind a connection names.
-pub fn named(client: &mut Client) -> Option<usize> {
+pub fn named(client: &mut Client, places: Places) -> Option<usize> {
     let answer = client.call(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME]).ok()?;
-    machine_at(answer.texts().first()?)
+    places.machine_at(answer.texts().first()?)
 }

@@ -108,8 +108,10 @@ pub fn explain(
     let named = changes.iter().rfind(|(at, _)| *at <= write.acked).into_iter();
     let is_named =
         named.chain(changes.iter().filter(|(at, _)| nearly(at))).any(|(_, node)| *node == write.node);
-    if !is_named && causes.iter().any(|cause| cause.fault.moves() != Moves::Never) {
-        return Ok("accepted by a master that no majority named".into());
+    let moving =
+        causes.iter().rfind(|cause| cause.fault.moves() != Moves::Never && cause.from <= write.acked);
+    if let Some(cause) = moving.filter(|_| !is_named) {
+        return Ok(format!("accepted by a master that no majority named, after {}", group(cause.fault)));
     }
     let since = |at: &Instant| {
         format!("{} ms after the write", at.saturating_duration_since(write.acked).as_millis())
@@ -136,7 +138,7 @@ pub fn explain(
     } else if write.acked <= *moved {
         "accepted by the old master while a majority named it, after"
     } else {
-        "accepted by the old master when a majority named another, after"
+        "accepted by the old master after a majority had named another, after"
     };
     Ok(format!("{when} {}", group(cause.fault)))
 }

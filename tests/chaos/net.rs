@@ -4,18 +4,22 @@
 //! holders, idle processes that die with the thread that made them, and what is in them (links, rules, mounts) goes when they do. So
 //! nothing is left behind, however the run ends. It does not decide what is cut, and does not know what a Sentinel is.
 //!
+//! Where no namespaces can be made, all machines are addresses of loopback, and a proxy stands in front of each (`Place::Loopback`). Then
+//! disks are the machine's own, and what is lost or cut is late, or held, within a connection.
+//!
 //! Invariant: the bridge's namespace, from which the judge looks at everything, is never cut from anybody.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use nix::sched::{CloneFlags, setns};
 
-use super::proxy::Proxy;
+use super::place::Places;
+use super::proxy::{Proxy, Weather};
 use crate::support::is_root;
 
 /// The holder of a machine's namespaces; killed when dropped.
@@ -76,33 +80,46 @@ impl Drop for Holder {
     }
 }
 
-/// What keeps a Sentinel's files.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What keeps a Sentinel's files; the less can be done to it, the greater.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Disk {
     /// A file system of its own that can be filled and frozen.
     Block,
     /// One that can only be filled: there are no loop devices here.
     Memory,
+    /// The one that all share: nothing is done to it.
+    Shared,
 }
 
-/// A thread's way into a machine.
+/// A thread's way into a machine: the process that holds it, if it is one of its own.
 #[derive(Clone, Copy)]
-pub struct Door(u32);
+pub struct Door(Option<u32>);
 
 impl Door {
     /// Takes the calling thread there.
     pub fn enter(self) {
-        Holder::enter(self.0);
+        if let Some(pid) = self.0 {
+            Holder::enter(pid);
+        }
     }
 }
 
-/// Machines on a bridge.
+/// The machines of a fleet.
 pub struct Net {
+    pub places: Places,
+    weather: Arc<Weather>,
+    /// By machine.
     proxies: BTreeMap<usize, Proxy>,
     /// What still freezes a disk, and thaws it again by itself.
     freezers: Vec<Child>,
-    machines: Vec<Holder>,
-    bridge: Holder,
+    kind: Kind,
+}
+
+enum Kind {
+    /// Each on a machine of its own, and the bridge between them.
+    Namespaces(Vec<Holder>, Holder),
+    /// All beside each other; the number of machines.
+    Loopback(usize),
 }
 
 impl Net {
@@ -128,8 +145,18 @@ impl Net {
         }
     }
 
-    /// Makes a network of so many machines, and takes the calling thread into the bridge's namespace.
-    pub fn new(machines: usize) -> Net {
+    /// Makes a network of so many machines. If they are namespaces, the calling thread is taken into that of the bridge.
+    pub fn new(machines: usize, is_loopback: bool) -> Net {
+        let (places, kind) = if is_loopback {
+            (Places::on_loopback(), Kind::Loopback(machines))
+        } else {
+            Net::on_a_bridge(machines)
+        };
+        Net { places, weather: Arc::default(), proxies: BTreeMap::new(), freezers: Vec::new(), kind }
+    }
+
+    fn on_a_bridge(machines: usize) -> (Places, Kind) {
+        let places = Places::apart();
         let bridge = Holder::start();
         bridge.run("ip link add br0 type bridge && ip addr add 10.77.0.254/24 dev br0 && ip link set br0 up");
         let mut holders = Vec::new();
@@ -139,32 +166,58 @@ impl Net {
                 "ip link add v{i} type veth peer name eth0 netns {} && ip link set v{i} master br0 up",
                 holder.pid
             ));
-            holder.run(&format!("ip addr add {}/24 dev eth0 && ip link set eth0 up", address(i)));
+            holder.run(&format!("ip addr add {}/24 dev eth0 && ip link set eth0 up", places.address(i)));
             holders.push(holder);
         }
         Holder::enter(bridge.pid);
-        Net { proxies: BTreeMap::new(), freezers: Vec::new(), machines: holders, bridge }
+        (places, Kind::Namespaces(holders, bridge))
+    }
+
+    /// Stands in front of a machine's port, where others can't be kept from it otherwise. To be called before anybody connects.
+    pub fn guard(&mut self, machine: usize, (public, own): (u16, u16)) {
+        if public != own {
+            let (door, weather) = (self.door(machine), self.weather.clone());
+            self.proxies.insert(machine, Proxy::start(door, self.places, machine, (public, own), weather));
+        }
+    }
+
+    fn holder(&self, machine: usize) -> Option<&Holder> {
+        match &self.kind {
+            Kind::Namespaces(holders, _) => Some(&holders[machine]),
+            Kind::Loopback(_) => None,
+        }
+    }
+
+    fn machines(&self) -> usize {
+        match &self.kind {
+            Kind::Namespaces(holders, _) => holders.len(),
+            Kind::Loopback(count) => *count,
+        }
     }
 
     /// What to put in front of a program so that it runs on a machine.
     pub fn prefix(&self, machine: usize) -> Vec<String> {
-        let target = self.machines[machine].pid.to_string();
-        ["nsenter", "--target", &target, "--net", "--mount"].map(str::to_owned).to_vec()
+        let Some(holder) = self.holder(machine) else { return Vec::new() };
+        ["nsenter", "--target", &holder.pid.to_string(), "--net", "--mount"].map(str::to_owned).to_vec()
     }
 
     /// The way in for a thread.
     pub fn door(&self, machine: usize) -> Door {
-        Door(self.machines[machine].pid)
+        Door(self.holder(machine).map(|holder| holder.pid))
     }
 
     /// The way of the judge, who sees everybody.
     pub fn judge(&self) -> Door {
-        Door(self.bridge.pid)
+        match &self.kind {
+            Kind::Namespaces(_, bridge) => Door(Some(bridge.pid)),
+            Kind::Loopback(_) => Door(None),
+        }
     }
 
     /// Where a file of a machine is, seen from outside.
     pub fn outside(&self, machine: usize, path: &Path) -> PathBuf {
-        let root = PathBuf::from(format!("/proc/{}/root", self.machines[machine].pid));
+        let Some(holder) = self.holder(machine) else { return path.to_owned() };
+        let root = PathBuf::from(format!("/proc/{}/root", holder.pid));
         root.join(path.strip_prefix("/").expect("an absolute path"))
     }
 
@@ -172,37 +225,55 @@ impl Net {
     pub fn cut(&self, pairs: &[(usize, usize)]) {
         let mut rules: BTreeMap<usize, Vec<String>> = BTreeMap::new();
         for (from, to) in pairs {
-            rules.entry(*to).or_default().push(format!("iptables -w -A INPUT -s {} -j DROP", address(*from)));
+            let rule = format!("iptables -w -A INPUT -s {} -j DROP", self.places.address(*from));
+            rules.entry(*to).or_default().push(rule);
         }
         for (machine, lines) in rules {
-            self.machines[machine].run(&lines.join("\n"));
+            match self.holder(machine) {
+                Some(holder) => holder.run(&lines.join("\n")),
+                None => return self.weather.cut(pairs),
+            }
         }
     }
 
-    /// Loses some of the packets that reach a machine from any other.
-    pub fn lose(&self, machine: usize, percent: u32) {
-        self.machines[machine].run(&format!(
-            "iptables -w -A INPUT -i eth0 ! -s 10.77.0.254 -m statistic --mode random --probability 0.{percent:02} -j DROP"
-        ));
+    /// Loses some of all packets.
+    pub fn lose(&self, percent: u32) {
+        for machine in 0..self.machines() {
+            let Some(holder) = self.holder(machine) else { return self.weather.lose(percent) };
+            holder.run(&format!(
+                "iptables -w -A INPUT -i eth0 ! -s 10.77.0.254 -m statistic --mode random --probability 0.{percent:02} -j DROP"
+            ));
+        }
     }
 
-    /// Delays what goes in and out over a port of a machine, each way. Connections that exist are reset, and made again through a proxy.
+    /// Delays what goes in and out over a port of a machine, each way. On a bridge, connections that exist are reset, and made again
+    /// through a proxy.
     pub fn delay(&mut self, machine: usize, port: u16, by_ms: u64) {
-        let proxy = Proxy::start(self.door(machine), address(machine), port, by_ms);
-        self.machines[machine].run(&format!(
-            "iptables -w -t nat -A PREROUTING -i eth0 ! -s 10.77.0.254 -p tcp --dport {port} -j REDIRECT --to-ports {}
-             iptables -w -A INPUT -i eth0 ! -s 10.77.0.254 -p tcp --dport {port} -j REJECT --reject-with tcp-reset",
-            proxy.port()
-        ));
-        self.proxies.insert(machine, proxy);
+        if let Some(holder) = self.holder(machine) {
+            let above = port + 10_000;
+            let weather = self.weather.clone();
+            let proxy = Proxy::start(self.door(machine), self.places, machine, (above, port), weather);
+            holder.run(&format!(
+                "iptables -w -t nat -A PREROUTING -i eth0 ! -s 10.77.0.254 -p tcp --dport {port} -j REDIRECT --to-ports {above}
+                 iptables -w -A INPUT -i eth0 ! -s 10.77.0.254 -p tcp --dport {port} -j REJECT --reject-with tcp-reset"
+            ));
+            self.proxies.insert(machine, proxy);
+        }
+        if let Some(proxy) = self.proxies.get(&machine) {
+            proxy.delay(by_ms);
+        }
     }
 
     /// Takes all of that back, and waits for disks to thaw.
     pub fn heal(&mut self) {
-        for holder in &self.machines {
-            holder.run("iptables -w -F INPUT; iptables -w -t nat -F PREROUTING");
+        self.weather.heal();
+        if let Kind::Namespaces(holders, _) = &self.kind {
+            for holder in holders {
+                holder.run("iptables -w -F INPUT; iptables -w -t nat -F PREROUTING");
+            }
+            self.proxies.clear();
         }
-        self.proxies.clear();
+        self.proxies.values().for_each(|proxy| proxy.delay(0));
         for mut freezer in self.freezers.drain(..) {
             freezer.wait().expect("our own child");
         }
@@ -210,7 +281,8 @@ impl Net {
 
     /// Puts a folder of a machine on a small disk of its own.
     pub fn small_disk(&self, machine: usize, folder: &Path) -> Disk {
-        let (folder, holder) = (folder.display(), &self.machines[machine]);
+        let Some(holder) = self.holder(machine) else { return Disk::Shared };
+        let folder = folder.display();
         let block = format!(
             "truncate -s 1M {folder}.img; mkfs.ext2 -q -m 0 {folder}.img; mount -o loop {folder}.img {folder}"
         );
@@ -231,7 +303,8 @@ impl Net {
         let line = format!(
             "i=0; while [ $i -lt {times} ]; do fsfreeze -f {folder}; sleep {pause}; fsfreeze -u {folder}; sleep {pause}; i=$((i+1)); done"
         );
-        let child = self.machines[machine].command(&line).spawn().expect("nsenter (util-linux) runs");
+        let Some(holder) = self.holder(machine) else { return };
+        let child = holder.command(&line).spawn().expect("nsenter (util-linux) runs");
         self.freezers.push(child);
     }
 }
@@ -242,17 +315,4 @@ impl Drop for Net {
             freezer.wait().ok();
         }
     }
-}
-
-/// The address of a machine.
-pub fn address(machine: usize) -> Ipv4Addr {
-    let last = u8::try_from(machine + 1).expect("a small network");
-    Ipv4Addr::new(10, 77, 0, last)
-}
-
-/// The machine with an address.
-pub fn machine_at(text: &str) -> Option<usize> {
-    let address: Ipv4Addr = text.parse().ok()?;
-    let [10, 77, 0, last] = address.octets() else { return None };
-    usize::from(last).checked_sub(1)
 }

@@ -7,16 +7,19 @@ use super::selection::Lane;
 /// How the selection of the test suite is bounded: no round begins that would go beyond it.
 const SELECTION: Duration = Duration::from_secs(175);
 
-const USAGE: &str = "usage: [--minutes N] [--seed N] [--fleet WORD] [--round N]
+const USAGE: &str = "usage: [--minutes N] [--seed N] [--fleet WORD] [--round N] [--loopback]
   --minutes N   go on with random rounds for so long (default: the selection, three minutes)
   --seed N      the plan of an earlier run (also: CHAOS_SEED)
   --fleet WORD  only fleets whose name contains the word
-  --round N     only this round of each fleet's plan";
+  --round N     only this round of each fleet's plan
+  --loopback    as on a machine where no namespaces can be made";
 
 /// A parsed command line.
 pub struct Options {
     pub seed: u64,
     pub time: Duration,
+    /// Do without namespaces.
+    pub is_loopback: bool,
     fleet: String,
     round: Option<u64>,
 }
@@ -25,7 +28,8 @@ impl Options {
     /// Reads command line and environment; `None` if nothing is to be played: cargo gives the name of another test, or asks for a list.
     pub fn read() -> Result<Option<Options>, String> {
         let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let mut options = Options { seed: fresh(), time: SELECTION, fleet: String::new(), round: None };
+        let mut options =
+            Options { seed: fresh(), time: SELECTION, is_loopback: false, fleet: String::new(), round: None };
         if let Some(seed) = environment("CHAOS_SEED") {
             options.seed = number("CHAOS_SEED", Some(seed))?;
         }
@@ -37,6 +41,7 @@ impl Options {
                 "--seed" => options.seed = number("--seed", words.next())?,
                 "--round" => options.round = Some(number("--round", words.next())?),
                 "--fleet" => options.fleet = words.next().ok_or(USAGE)?,
+                "--loopback" => options.is_loopback = true,
                 "--list" => is_wanted = false,
                 "--test-threads" | "--format" | "--skip" => drop(words.next()),
                 "--nocapture" | "--quiet" | "-q" | "--exact" | "--show-output" => (),
@@ -45,6 +50,9 @@ impl Options {
                 // A filter of cargo test.
                 name => is_wanted = is_wanted && "chaos".contains(name),
             }
+        }
+        if !super::selection::lanes().iter().any(|lane| options.wants(lane.shape.name)) {
+            return Err(format!("no fleet is called {:?}\n{USAGE}", options.fleet));
         }
         Ok(is_wanted.then_some(options))
     }

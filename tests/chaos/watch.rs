@@ -2,6 +2,7 @@
 //!
 //! Everything is noted with the instant at which it was heard. It judges nothing (rules.rs does).
 
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -10,8 +11,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::fleet::{Fleet, NAME, SENTINEL_PORT, named};
-use super::net::{address, machine_at};
+use super::fleet::{Fleet, NAME, named};
+use super::place::Places;
 use crate::support::Client;
 
 const EVERY: Duration = Duration::from_millis(50);
@@ -66,12 +67,13 @@ impl Eyes {
         let (stop, notes) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Notes::default())));
         let mut eyes = Eyes { stop, notes, pids: Arc::new(pids), threads: Vec::new() };
         for i in 0..fleet.sentinels.len() {
-            let machine = fleet.sentinel_machine(i);
-            eyes.spawn(fleet, move |stop, notes, _| ask_all_the_time(stop, notes, i, machine));
-            eyes.spawn(fleet, move |stop, notes, pids| listen(stop, notes, i, machine, &pids[i]));
+            let (places, machine) = (fleet.net.places, fleet.sentinel_machine(i));
+            eyes.spawn(fleet, move |stop, notes, _| ask_all_the_time(stop, notes, places, (i, machine)));
+            eyes.spawn(fleet, move |stop, notes, pids| listen(stop, notes, places, (i, machine), &pids[i]));
         }
         for i in 0..fleet.data.len() {
-            eyes.spawn(fleet, move |stop, notes, _| hear_hellos(stop, notes, i));
+            let places = fleet.net.places;
+            eyes.spawn(fleet, move |stop, notes, _| hear_hellos(stop, notes, places, i));
         }
         eyes
     }
@@ -149,11 +151,17 @@ pub fn majorities(namings: &[Naming], sentinels: usize) -> Vec<(Instant, usize)>
     changes
 }
 
-fn ask_all_the_time(stop: &AtomicBool, notes: &Mutex<Notes>, sentinel: usize, machine: usize) {
+fn ask_all_the_time(
+    stop: &AtomicBool,
+    notes: &Mutex<Notes>,
+    places: Places,
+    (sentinel, machine): (usize, usize),
+) {
+    let at = (places.address(machine), places.sentinel.own);
     let mut client = None;
     while !stop.load(Ordering::Relaxed) {
-        client = client.or_else(|| Client::connect_at(address(machine), SENTINEL_PORT, PATIENCE).ok());
-        let answer = client.as_mut().and_then(named);
+        client = client.or_else(|| Client::connect_at(at.0, at.1, PATIENCE).ok());
+        let answer = client.as_mut().and_then(|client| named(client, places));
         if answer.is_none() {
             client = None;
         }
@@ -164,10 +172,15 @@ fn ask_all_the_time(stop: &AtomicBool, notes: &Mutex<Notes>, sentinel: usize, ma
 }
 
 /// Calls `heard` with channel and payload of every message, over as many connections as it takes.
-fn subscribe(stop: &AtomicBool, machine: usize, port: u16, pattern: &str, mut heard: impl FnMut(&str, &str)) {
+fn subscribe(
+    stop: &AtomicBool,
+    (host, port): (Ipv4Addr, u16),
+    pattern: &str,
+    mut heard: impl FnMut(&str, &str),
+) {
     while !stop.load(Ordering::Relaxed) {
         thread::sleep(EVERY);
-        let Ok(mut client) = Client::connect_at(address(machine), port, PATIENCE) else { continue };
+        let Ok(mut client) = Client::connect_at(host, port, PATIENCE) else { continue };
         if client.call(&["PSUBSCRIBE", pattern]).is_err() {
             continue;
         }
@@ -187,8 +200,14 @@ fn subscribe(stop: &AtomicBool, machine: usize, port: u16, pattern: &str, mut he
     }
 }
 
-fn listen(stop: &AtomicBool, notes: &Mutex<Notes>, sentinel: usize, machine: usize, pid: &AtomicU32) {
-    subscribe(stop, machine, SENTINEL_PORT, "*", |channel, payload| {
+fn listen(
+    stop: &AtomicBool,
+    notes: &Mutex<Notes>,
+    places: Places,
+    (sentinel, machine): (usize, usize),
+    pid: &AtomicU32,
+) {
+    subscribe(stop, (places.address(machine), places.sentinel.own), "*", |channel, payload| {
         let mut notes = notes.lock().expect("no eye panics");
         let victim = pid.load(Ordering::Relaxed);
         if notes.trap == Some(channel) && victim > 1 {
@@ -202,15 +221,16 @@ fn listen(stop: &AtomicBool, notes: &Mutex<Notes>, sentinel: usize, machine: usi
 }
 
 /// `ip,port,runid,epoch,name,master ip,master port,config epoch`
-fn hear_hellos(stop: &AtomicBool, notes: &Mutex<Notes>, machine: usize) {
-    subscribe(stop, machine, super::fleet::DATA_PORT, "__sentinel__:hello", |_, payload| {
+fn hear_hellos(stop: &AtomicBool, notes: &Mutex<Notes>, places: Places, machine: usize) {
+    subscribe(stop, (places.address(machine), places.data.own), "__sentinel__:hello", |_, payload| {
         let words: Vec<&str> = payload.split(',').collect();
         let [_, _, from, _, name, host, port, epoch] = words[..] else { return };
         let Ok(config_epoch) = epoch.parse() else { return };
         if name != NAME {
             return;
         }
-        let master = machine_at(host).map_or_else(|| format!("{host}:{port}"), |node| format!("data{node}"));
+        let master =
+            places.machine_at(host).map_or_else(|| format!("{host}:{port}"), |node| format!("data{node}"));
         let hello = Hello { from: from.to_owned(), config_epoch, master };
         let mut notes = notes.lock().expect("no eye panics");
         let known = |h: &Hello| {
