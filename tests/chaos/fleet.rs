@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::net::{Disk, Net};
+use super::net::{Disk, Net, SMALL_DISK};
 use super::place::Places;
 use crate::support::node::{in_path, text_of};
 use crate::support::{Client, Kind, Node, Value, World};
@@ -135,13 +135,19 @@ impl Fleet {
         &self.folders[sentinel]
     }
 
-    /// Fills the disk of a Sentinel to the last byte.
+    /// Fills the disk of a Sentinel to the last byte. It must be one of its own: a disk that others need is never filled.
     pub fn fill_disk(&self, sentinel: usize) {
+        if self.disk == Disk::Shared {
+            return;
+        }
         let filler =
             self.net.outside(self.sentinel_machine(sentinel), &self.folders[sentinel].join("filler"));
         let mut file = std::fs::File::create(filler).expect("a new file");
+        let mut budget = 4 * SMALL_DISK;
         for size in [16 * 1024, 1024, 1] {
-            while std::io::Write::write(&mut file, &vec![b'x'; size]).is_ok_and(|written| written == size) {}
+            while std::io::Write::write(&mut file, &vec![b'x'; size]).is_ok_and(|written| written == size) {
+                budget = budget.checked_sub(size).expect("a small disk is full before this");
+            }
         }
     }
 

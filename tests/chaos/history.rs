@@ -60,11 +60,18 @@ pub fn judge(
         }
     };
     let mut groups: BTreeMap<String, Vec<Instant>> = BTreeMap::new();
+    let mut guilty: BTreeMap<(usize, String), Vec<&Write>> = BTreeMap::new();
     for write in writes.iter().filter(|write| lost.contains(&write.key())) {
         match explain(write, &writes, &lost, causes, changes) {
             Ok(why) => groups.entry(why).or_default().push(write.acked),
-            Err(why) => verdict.violations.push(format!("a lost write can't be explained: {write:?}: {why}")),
+            Err(why) => guilty.entry((write.node, why)).or_default().push(write),
         }
+    }
+    for ((node, why), writes) in guilty {
+        let (count, example) = (writes.len(), writes[0]);
+        let text =
+            format!("{count} lost writes of data{node} can't be explained: {why}; the first: {example:?}");
+        verdict.violations.push(text);
     }
     for (why, times) in groups {
         let (first, last) = (times.iter().min(), times.iter().max());

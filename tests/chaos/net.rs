@@ -80,6 +80,9 @@ impl Drop for Holder {
     }
 }
 
+/// The size in bytes of a Sentinel's own disk.
+pub const SMALL_DISK: usize = 1024 * 1024;
+
 /// What keeps a Sentinel's files; the less can be done to it, the greater.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Disk {
@@ -284,7 +287,7 @@ impl Net {
         let Some(holder) = self.holder(machine) else { return Disk::Shared };
         let folder = folder.display();
         let block = format!(
-            "truncate -s 1M {folder}.img; mkfs.ext2 -q -m 0 {folder}.img; mount -o loop {folder}.img {folder}"
+            "truncate -s {SMALL_DISK} {folder}.img; mkfs.ext2 -q -m 0 {folder}.img; mount -o loop {folder}.img {folder}"
         );
         match holder.try_run(&block) {
             Ok(()) => Disk::Block,
