@@ -37,7 +37,7 @@ pub fn make(fleet: &mut Fleet, eyes: &Eyes, fault: Fault) -> Cause {
     let master = fleet.master().unwrap_or(0);
     let from = Instant::now();
     let node = match fault {
-        Fault::Lossy(_) | Fault::Failover(_) | Fault::Reset(_) => None,
+        Fault::Lossy(_) => None,
         _ => Some(master),
     };
     match fault {

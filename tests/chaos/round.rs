@@ -82,14 +82,14 @@ impl Scene {
     /// Waits until a majority names another master, and clients write to it.
     fn await_move(&self, causes: &[Cause], outcome: &mut Outcome) {
         let Some(cause) = causes.iter().find(|cause| cause.fault.moves() == Moves::Must) else { return };
-        let old = cause.node.or_else(|| self.named_before(cause));
+        let Some(old) = cause.node else { return };
         let limit = acts::patience(&self.fleet, cause.fault);
         while cause.from.elapsed() < limit && (outcome.renamed.is_none() || outcome.recovered.is_none()) {
             std::thread::sleep(Duration::from_millis(20));
             let changes = majorities(&self.eyes.namings(), self.fleet.sentinels.len());
-            let moved = changes.iter().find(|(at, node)| *at > cause.from && Some(*node) != old);
+            let moved = changes.iter().find(|(at, node)| *at > cause.from && *node != old);
             outcome.renamed = moved.map(|(at, _)| *at - cause.from);
-            let written = old.and_then(|old| self.writers.first_elsewhere(old, cause.from));
+            let written = self.writers.first_elsewhere(old, cause.from);
             outcome.recovered = written.map(|at| at - cause.from);
         }
         let missing = match (outcome.renamed, outcome.recovered) {
@@ -99,11 +99,6 @@ impl Scene {
         };
         let text = format!("after {:?}: waited {limit:?} in vain for {missing}", cause.fault);
         outcome.findings.violations.push(text);
-    }
-
-    fn named_before(&self, cause: &Cause) -> Option<usize> {
-        let changes = majorities(&self.eyes.namings(), self.fleet.sentinels.len());
-        changes.iter().rfind(|(at, _)| *at <= cause.from).or(changes.first()).map(|(_, node)| *node)
     }
 
     /// Judges the round.
