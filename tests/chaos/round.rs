@@ -9,7 +9,7 @@ use super::history::{self, Verdict};
 use super::plan::{Fault, Moves, Plan};
 use super::rules::{Findings, Rules};
 use super::watch::{Event, Eyes, majorities};
-use crate::support::Client;
+use crate::support::{self, Client};
 
 /// A fleet and all who look at it. Fields are dropped in this order: clients and eyes first.
 pub struct Scene {
@@ -57,6 +57,8 @@ impl Scene {
         let mut outcome = Outcome { started: Some(Instant::now()), ..Outcome::default() };
         self.eyes.take();
         self.writers.go();
+        // Whom a majority named before the first fault must be known.
+        support::wait_for("a majority to be seen", 10, || !self.changes().is_empty());
         let before = self.rules.failovers;
         let mut causes: Vec<Cause> = Vec::new();
         for step in &plan.steps {
@@ -79,6 +81,11 @@ impl Scene {
         outcome
     }
 
+    /// Whom a majority named so far in this round, since when.
+    fn changes(&self) -> Vec<(Instant, usize)> {
+        majorities(&self.eyes.namings(), self.fleet.sentinels.len())
+    }
+
     /// Waits until a majority names another master, and clients write to it.
     fn await_move(&self, causes: &[Cause], outcome: &mut Outcome) {
         let Some(cause) = causes.iter().find(|cause| cause.fault.moves() == Moves::Must) else { return };
@@ -86,9 +93,8 @@ impl Scene {
         let limit = acts::patience(&self.fleet, cause.fault);
         while cause.from.elapsed() < limit && (outcome.renamed.is_none() || outcome.recovered.is_none()) {
             std::thread::sleep(Duration::from_millis(20));
-            let changes = majorities(&self.eyes.namings(), self.fleet.sentinels.len());
-            let moved = changes.iter().find(|(at, node)| *at > cause.from && *node != old);
-            outcome.renamed = moved.map(|(at, _)| *at - cause.from);
+            let moved = self.changes().into_iter().find(|(at, node)| *at > cause.from && *node != old);
+            outcome.renamed = moved.map(|(at, _)| at - cause.from);
             let written = self.writers.first_elsewhere(old, cause.from);
             outcome.recovered = written.map(|at| at - cause.from);
         }
