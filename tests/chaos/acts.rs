@@ -90,17 +90,13 @@ pub fn heal(fleet: &mut Fleet, eyes: &Eyes) -> Option<usize> {
     trapped
 }
 
-/// How long a majority that is left alone may take to replace a master, in this fleet.
-pub fn patience(fleet: &Fleet, fault: Fault) -> Duration {
+/// How long a majority that is left alone may take to replace a master, in this fleet; also if a leader dies on the way.
+pub fn patience(fleet: &Fleet) -> Duration {
     let down_after = Duration::from_millis(fleet.shape.down_after_ms.into());
     let timeout = Duration::from_millis(FAILOVER_TIMEOUT_MS.into());
-    let leader_dies = matches!(fault, Fault::KillLeaderAt(_) | Fault::CrashLeader(_));
     // A reference that voted for a dead leader, or lost an election, stays away for twice the timeout and a random second.
-    if leader_dies || !fleet.shape.is_pure() {
-        down_after + 3 * timeout + Duration::from_secs(12)
-    } else {
-        down_after + 2 * timeout
-    }
+    let politeness = if fleet.shape.is_pure() { Duration::ZERO } else { timeout + Duration::from_secs(12) };
+    down_after + 2 * timeout + politeness
 }
 
 /// Lets the first leader crash, whoever it is, and nobody after it.

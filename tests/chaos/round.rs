@@ -90,7 +90,7 @@ impl Scene {
     fn await_move(&self, causes: &[Cause], outcome: &mut Outcome) {
         let Some(cause) = causes.iter().find(|cause| cause.fault.moves() == Moves::Must) else { return };
         let Some(old) = cause.node else { return };
-        let limit = acts::patience(&self.fleet, cause.fault);
+        let limit = acts::patience(&self.fleet);
         while cause.from.elapsed() < limit && (outcome.renamed.is_none() || outcome.recovered.is_none()) {
             std::thread::sleep(Duration::from_millis(20));
             let moved = self.changes().into_iter().find(|(at, node)| *at > cause.from && *node != old);
