@@ -8,5 +8,6 @@ mod network;
 mod node;
 mod oracle;
 mod redis;
+mod reference;
 mod scenarios;
 mod world;
