@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use sentineld::conf::{SentinelSettings, Settings};
+use sentineld::conf::{Patch, SentinelSettings, Settings};
 use sentineld::engine::{Action, Input, Level};
 use sentineld::model::{Epoch, Instant, Now, Revision, RunId};
 
@@ -63,8 +63,9 @@ pub struct Reference {
     /// What leaves when the tick is over and the disk is done.
     held: Vec<Action>,
     out: VecDeque<Action>,
-    /// The save that the process is in.
+    /// The save that the process is in, and those that it comes to after it: one for each change, one after the other.
     blocked: Option<Revision>,
+    saves: VecDeque<(Revision, Patch)>,
     /// Facts that came meanwhile.
     inbox: VecDeque<Input>,
     revision: Revision,
@@ -104,6 +105,7 @@ impl Reference {
             held: Vec::new(),
             out: VecDeque::new(),
             blocked: None,
+            saves: VecDeque::new(),
             inbox: VecDeque::new(),
             revision: Revision::default(),
             changed: BTreeSet::new(),
@@ -135,6 +137,9 @@ impl Reference {
                     self.changed.extend(self.slots());
                 }
                 self.blocked = None;
+                if self.begin_save() {
+                    return;
+                }
                 if let Some(pause) = self.pause.take() {
                     self.next_tick = now.mono + pause;
                 }

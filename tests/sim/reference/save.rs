@@ -39,8 +39,18 @@ impl Reference {
 
     fn persist(&mut self, changes: Vec<Change>) {
         self.revision = Revision(self.revision.0 + 1);
-        self.out.push_back(Action::Persist(self.revision, Patch { changes }));
-        self.blocked = Some(self.revision);
+        self.saves.push_back((self.revision, Patch { changes }));
+        if self.blocked.is_none() {
+            self.begin_save();
+        }
+    }
+
+    /// Begins the next save that is due; false if there is none.
+    pub fn begin_save(&mut self) -> bool {
+        let Some((revision, patch)) = self.saves.pop_front() else { return false };
+        self.out.push_back(Action::Persist(revision, patch));
+        self.blocked = Some(revision);
+        true
     }
 
     fn to_persist(&self, master: &Master) -> MasterSettings {

@@ -54,7 +54,8 @@ fn a_question_without_a_candidate_or_a_known_address_changes_nothing() {
 fn the_answer_waits_for_the_disk_and_a_failed_save_does_not_matter() {
     let mut bench = Bench::new(1, 1, 2, |_| {});
     bench.run(3_000);
-    bench.disk = (500, false);
+    // A rewrite for the epoch, and one for the vote in it.
+    bench.disk = (250, false);
     assert_eq!(bench.asked(MASTER, 5, Some(peer_id(1))), None);
     bench.run(480);
     assert!(bench.answers.is_empty(), "the process is in the save");
