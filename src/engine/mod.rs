@@ -10,9 +10,11 @@
 
 pub mod action;
 mod audit;
+mod backoff;
 mod block;
 mod command;
 mod conn;
+mod crowd;
 mod cx;
 mod denial;
 mod election;
@@ -32,6 +34,7 @@ pub mod notice;
 mod outbox;
 mod peer;
 mod probe;
+mod quarantine;
 mod repair;
 mod replica;
 mod report;
@@ -270,9 +273,10 @@ fn on_reply(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, tag: Tag, reply: Reply) 
         _ if !known => {}
         (Ask::Info, Reply::Info(report)) => report::on_info(fleet, cx, tag.entity, &report),
         (Ask::Publish, reply) => probe::on_publish_reply(fleet, cx, tag.entity, &reply),
-        (Ask::MasterDown { address_generation, candidacy }, reply) => {
+        (Ask::MasterDown { address_generation, candidacy, at }, reply) => {
             if let (Entity::Peer(peer), Reply::MasterDown(reply)) = (tag.entity, reply) {
-                election::on_master_down_reply(fleet, cx, peer, (address_generation, candidacy), reply);
+                let asked = election::Asked { address_generation, candidacy, at };
+                election::on_master_down_reply(fleet, cx, peer, asked, reply);
             }
         }
         (Ask::ReplicaOf(step), reply) => {

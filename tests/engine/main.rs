@@ -2,9 +2,12 @@
 
 mod asking;
 mod commands;
+mod crowd;
 mod endings;
+mod epochs;
 mod failover;
 mod fields;
+mod forced;
 mod gossip;
 mod greeting;
 mod health;
@@ -13,6 +16,7 @@ mod info;
 mod lab;
 mod levels;
 mod links;
+mod mandate;
 mod reports;
 mod scripts;
 mod selection;
@@ -21,3 +25,4 @@ mod stub;
 mod terms;
 mod tilt;
 mod votes;
+mod waits;
