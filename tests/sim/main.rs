@@ -10,6 +10,7 @@ mod door;
 mod faults;
 mod link;
 mod liveness;
+mod mass;
 mod mixed;
 mod network;
 mod node;

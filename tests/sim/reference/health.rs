@@ -105,7 +105,11 @@ impl Reference {
                 epoch: self.epoch,
                 candidate: stands.then(|| self.my_id.clone()),
             };
-            self.send(who, Ask::MasterDown { address_generation: 0, candidacy: None, at: self.now.mono }, request);
+            self.send(
+                who,
+                Ask::MasterDown { address_generation: 0, candidacy: None, at: self.now.mono },
+                request,
+            );
         }
     }
 
