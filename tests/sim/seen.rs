@@ -3,8 +3,9 @@
 use std::net::SocketAddrV4;
 
 use sentineld::conf::Settings;
+use sentineld::engine::ConnKind;
 use sentineld::model::{Epoch, MasterName};
-use sentineld::wire::Hello;
+use sentineld::wire::{Hello, Reply};
 
 /// Something that happened to or at one Sentinel.
 #[derive(Clone, Debug)]
@@ -25,8 +26,18 @@ pub enum Seen {
     Greeted { to: SocketAddrV4, hello: Hello },
     /// SLAVEOF left it (once for each block): `None` is NO ONE.
     Pointed { server: SocketAddrV4, master: Option<SocketAddrV4> },
-    /// An operator's command reached it.
+    /// A connection of it is up, from now on.
+    Linked { to: SocketAddrV4, kind: ConnKind },
+    /// A connection of it, or an attempt at one, came to an end: lost, refused, or given up by itself.
+    Broken { to: SocketAddrV4, kind: ConnKind },
+    /// A reply reached it, on a connection that it still has. What comes late, by one that it gave up, is not shown: it must mean nothing.
+    Got { from: SocketAddrV4, reply: Reply },
+    /// A hello reached it, on a subscription or by PUBLISH.
+    Heard { hello: Hello },
+    /// An operator's command reached it: the words as typed, beginning with SENTINEL or not.
     Ordered { words: Vec<String> },
+    /// The answer to a client's request left it. Both are counted by whoever asks: which client, and which of its requests.
+    Answered { client: u64, request: u64 },
     /// It handled something; nothing more comes of it. Sent after every turn.
     Turned,
 }
