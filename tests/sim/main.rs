@@ -7,6 +7,10 @@ mod chaos;
 mod network;
 mod node;
 mod oracle;
+#[allow(dead_code)] // The world has nothing to show them yet.
+mod properties;
 mod redis;
 mod scenarios;
+#[allow(dead_code)]
+mod seen;
 mod world;
