@@ -2,6 +2,7 @@
 
 mod adopted_epochs;
 mod answers;
+mod best_replica;
 mod clocks;
 mod down_after;
 mod durable_votes;
@@ -39,6 +40,7 @@ pub fn all() -> Vec<Box<dyn Property>> {
         Box::<adopted_epochs::AdoptedEpochs>::default(),
         Box::<mandate::Mandate>::default(),
         Box::<lost_mandate::LostMandate>::default(),
+        Box::<best_replica::BestReplica>::default(),
         Box::<no_demotion::NoDemotion>::default(),
         Box::<parallel_syncs::ParallelSyncs>::default(),
         Box::<spacing::Spacing>::default(),
