@@ -108,6 +108,9 @@ impl World {
             let (node, text) = (world.home, world.neighbours_file());
             world.add_node(node, text);
         }
+        for node in 0..world.nodes.len() {
+            world.start_node(node);
+        }
         world
     }
 
