@@ -47,6 +47,8 @@ pub struct Node {
     /// How wrong its wall clock is, in milliseconds.
     pub wall_shift: i64,
     pub wakes_at: Option<u64>,
+    /// An operator had it crash in its next failover.
+    pub doomed: bool,
     /// What it tells clients that look a master up.
     pub directory: BTreeMap<MasterName, (String, u16)>,
     /// The masters that peers asked about, until they are answered.
@@ -89,6 +91,7 @@ impl World {
             kept: None,
             wall_shift: 0,
             wakes_at: None,
+            doomed: false,
             directory: BTreeMap::new(),
             questions: BTreeMap::new(),
             written: Vec::new(),
@@ -111,6 +114,7 @@ impl World {
         };
         state.incarnation += 1;
         state.powered = true;
+        state.doomed = false;
         state.book = settings.clone();
         let brain = Brain::new(state.kind, settings, seed, clock::now(self.now, state.wall_shift), opening);
         state.my_id = brain.my_id();

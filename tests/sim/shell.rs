@@ -166,7 +166,11 @@ impl World {
         self.turns += 1;
         let unsettled = brain.check(self.turns.is_multiple_of(DEEP_CHECK));
         if !unsettled.is_empty() {
-            self.fail(format!("Sentinel {node} was not settled: {unsettled:?}"));
+            let due = self.nodes[node].brain.as_ref().and_then(|brain| brain.next_deadline());
+            self.fail(format!(
+                "Sentinel {node} was not settled at {} (next look: {due:?}): {unsettled:?}",
+                self.now
+            ));
         }
         self.drain(node, actions);
         self.flush(node);
