@@ -36,6 +36,10 @@ pub struct Cx {
     pub first_save: Revision,
     /// We watch but do not act (spec 2 §2.3).
     pub tilted: bool,
+    /// When the last freeze of this process ended; the start of the clock for none. Silence is not counted across it.
+    pub thawed_at: Instant,
+    /// Links that were up when a freeze ended, and have given no sign since (`tilt`).
+    pub unsampled: BTreeSet<LinkId>,
     /// The weakness that a test put back, if any.
     pub holes: Holes,
     /// Whom the log has warned of for impossible epochs.
@@ -64,6 +68,8 @@ impl Cx {
             scripts: Scripts::default(),
             first_save: Revision::default(),
             tilted: false,
+            thawed_at: Instant::ZERO,
+            unsampled: BTreeSet::new(),
             holes: Holes::default(),
             warned: Warned::default(),
             pace: Pace::default(),

@@ -122,6 +122,15 @@ impl Fleet {
         }
     }
 
+    /// Peers are asked anew about a master: what they said, and what they are still to say, is about a past.
+    pub fn forget_opinions(&mut self, id: MasterId, cx: &mut Cx) {
+        cx.touch_master(id);
+        self.masters[id].address_generation += 1;
+        for peer in self.masters[id].peers.clone() {
+            self.peers[peer].ask.forget_opinion();
+        }
+    }
+
     /// Has every rule run again: something they all depend on changed.
     pub fn touch_all(&self, cx: &mut Cx) {
         self.masters.iter().for_each(|(id, _)| cx.touch(Entity::Master(id)));
@@ -306,6 +315,7 @@ impl Fleet {
         for conn in self.links[id].close(id) {
             cx.outbox.push(Action::Disconnect(conn));
         }
+        cx.unsampled.remove(&id);
         for owner in self.links[id].owners.clone() {
             link::lose_questions(self, owner, "closed");
             link::touch_with_master(self, cx, owner);
@@ -388,6 +398,7 @@ impl Fleet {
     fn release_link(&mut self, id: LinkId, owner: Entity, cx: &mut Cx) {
         self.links[id].owners.retain(|other| *other != owner);
         if self.links[id].owners.is_empty() {
+            cx.unsampled.remove(&id);
             for conn in self.links[id].close(id) {
                 cx.outbox.push(Action::Disconnect(conn));
             }

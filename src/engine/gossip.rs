@@ -8,6 +8,7 @@ use super::fleet::Fleet;
 use super::health;
 use super::names::News;
 use super::notice::Level;
+use super::peer::AskState;
 use super::quarantine;
 use super::repair;
 use super::tag::Entity;
@@ -92,7 +93,10 @@ fn move_peer(fleet: &mut Fleet, cx: &mut Cx, master: MasterId, known: PeerId, ad
     for peer in &all {
         let peer = &mut fleet.peers[*peer];
         peer.instance.address = address.clone();
+        // It thought so where it was before.
+        peer.ask = AskState::default();
         cx.ledger.record_master(peer.master);
+        cx.touch_master(peer.master);
     }
     let link = fleet.peers[known].instance.link;
     fleet.reset_link(link, cx);

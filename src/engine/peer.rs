@@ -80,6 +80,12 @@ impl AskState {
         self.sent_at.map(|_| self.first_sent_at)
     }
 
+    /// Drops what it thinks of the master. Its vote stays: that was given for an epoch, and is never taken back.
+    pub fn forget_opinion(&mut self) {
+        (self.master_down, self.sent_at) = (false, None);
+        self.hurry();
+    }
+
     /// Asks anew at once, with short repetitions again: something changed.
     pub fn hurry(&mut self) {
         self.now = true;

@@ -2,7 +2,9 @@
 
 mod asking;
 mod commands;
+mod contact;
 mod crowd;
+mod denials;
 mod endings;
 mod epochs;
 mod failover;
@@ -17,6 +19,7 @@ mod lab;
 mod levels;
 mod links;
 mod mandate;
+mod opinions;
 mod reports;
 mod scripts;
 mod selection;

@@ -152,8 +152,10 @@ impl World {
     fn heal_node(&mut self, node: usize) {
         self.nodes[node].disk.health = Health::Well;
         self.resume_node(node);
+        if self.nodes[node].doomed {
+            self.kill_node(node, false);
+        }
         self.start_node(node);
-        self.order(node, &["SENTINEL", "SIMULATE-FAILURE"]);
         for cluster in 0..self.plan.clusters.len() {
             let name = self.plan.clusters[cluster].name.clone();
             let disk = &self.facts[node].disk;

@@ -47,6 +47,8 @@ pub struct Node {
     /// How wrong its wall clock is, in milliseconds.
     pub wall_shift: i64,
     pub wakes_at: Option<u64>,
+    /// An operator had it crash in its next failover.
+    pub doomed: bool,
     /// What it tells clients that look a master up.
     pub directory: BTreeMap<MasterName, (String, u16)>,
     /// The masters that peers asked about, until they are answered.
@@ -62,7 +64,7 @@ pub struct Node {
 pub const OPERATOR: Wire = 0;
 
 impl World {
-    /// A new machine with a first configuration file; its Sentinel starts.
+    /// A new machine with a first configuration file; nothing runs on it yet.
     pub fn add_node(&mut self, node: usize, text: String) {
         let (disk, settings) = Disk::new(text.into_bytes()).expect("a valid first file");
         let kind = self.plan.sentinels.get(node).map_or(Kind::Ours, |sentinel| sentinel.kind);
@@ -89,13 +91,13 @@ impl World {
             kept: None,
             wall_shift: 0,
             wakes_at: None,
+            doomed: false,
             directory: BTreeMap::new(),
             questions: BTreeMap::new(),
             written: Vec::new(),
             my_id: String::new(),
             book: settings,
         });
-        self.start_node(node);
     }
 
     /// Starts a Sentinel from the text on its disk.
@@ -112,6 +114,7 @@ impl World {
         };
         state.incarnation += 1;
         state.powered = true;
+        state.doomed = false;
         state.book = settings.clone();
         let brain = Brain::new(state.kind, settings, seed, clock::now(self.now, state.wall_shift), opening);
         state.my_id = brain.my_id();

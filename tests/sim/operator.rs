@@ -53,6 +53,7 @@ impl World {
             Fault::SimulateFailure => {
                 let when = ["crash-after-election", "crash-after-promotion"][self.rng.random_range(0..2)];
                 tell(self, &["SENTINEL", "SIMULATE-FAILURE", when]);
+                self.nodes[node].doomed = true;
                 self.mend_after(15_000, 30_000, Mend::Node(node));
             }
             _ => self.hand_made_role(server),

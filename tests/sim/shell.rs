@@ -166,11 +166,16 @@ impl World {
         self.turns += 1;
         // The checks look at all masters: in a large fleet not after every turn.
         let size = 1 + (self.plan.clusters.len() / 8) as u64;
-        if self.turns.is_multiple_of(size) {
-            let unsettled = brain.check(self.turns.is_multiple_of(DEEP_CHECK * size));
-            if !unsettled.is_empty() {
-                self.fail(format!("Sentinel {node} was not settled: {unsettled:?}"));
-            }
+        let unsettled = match self.turns.is_multiple_of(size) {
+            true => brain.check(self.turns.is_multiple_of(DEEP_CHECK * size)),
+            false => Vec::new(),
+        };
+        if !unsettled.is_empty() {
+            let due = self.nodes[node].brain.as_ref().and_then(|brain| brain.next_deadline());
+            self.fail(format!(
+                "Sentinel {node} was not settled at {} (next look: {due:?}): {unsettled:?}",
+                self.now
+            ));
         }
         self.drain(node, actions);
         self.flush(node);

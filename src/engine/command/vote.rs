@@ -5,6 +5,7 @@ use crate::engine::action::Action;
 use crate::engine::cx::Cx;
 use crate::engine::election;
 use crate::engine::fleet::Fleet;
+use crate::engine::health;
 use crate::engine::hole::Hole;
 use crate::engine::quarantine;
 use crate::model::{CommandId, Epoch, RunId};
@@ -38,7 +39,7 @@ pub fn is_master_down(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, question: Q
         return answer(cx, id, Answer::MasterDown(nothing));
     };
     election::on_asked(fleet, cx, master, question.asker.as_deref());
-    let down = fleet.masters[master].instance.s_down && !cx.tilted;
+    let down = health::is_down(fleet, cx, master) && !cx.tilted;
     if let Some(candidate) =
         question.candidate.as_ref().filter(|_| !quarantine::plausible(cx, question.epoch))
     {

@@ -87,9 +87,8 @@ fn change_address(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, address: Address
     master.instance.address = address;
     master.instance.s_down_at = None;
     master.o_down_at = None;
-    master.address_generation += 1;
-    for peer in master.peers.clone() {
-        fleet.peers[peer].ask = AskState::default();
+    if !cx.holes.has(Hole::OpinionsSurviveSwitch) {
+        forget_questions(fleet, id);
     }
     for known in replicas {
         let replica = fleet.add_replica(id, known, cx);
@@ -100,6 +99,14 @@ fn change_address(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, address: Address
     cx.await_save(id);
     fleet.publish_address(id, cx);
     probe::hurry_hello(fleet, cx, id);
+}
+
+/// What peers said, or are still to say, is about the old address.
+fn forget_questions(fleet: &mut Fleet, id: MasterId) {
+    fleet.masters[id].address_generation += 1;
+    for peer in fleet.masters[id].peers.clone() {
+        fleet.peers[peer].ask = AskState::default();
+    }
 }
 
 /// SENTINEL RESET: forgets replicas and peers, and every verdict (spec 3 §3.4.12). Not recorded: the file follows with the next change.
@@ -126,6 +133,9 @@ fn reset_state(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
     let link = fleet.masters[id].instance.link;
     fleet.reset_link(link, cx);
     fleet.links[link].restart_clocks(now);
+    if cx.holes.has(Hole::ImpatientWithNewMaster) {
+        fleet.links[link].active_ping_at = Some(now);
+    }
     let master = &mut fleet.masters[id];
     master.instance.s_down = false;
     master.instance.script_kill_sent = false;
