@@ -201,7 +201,14 @@ impl World {
         if master.cluster != cluster {
             return Some(format!("{address} is the neighbours'"));
         }
+        // Who was forgotten by an operator while it was away is for the operator to remember.
+        let known = |address: SocketAddrV4| {
+            let files = core.nodes.iter().flat_map(|node| &self.facts[*node].disk.masters);
+            let mut replicas = files.flat_map(|master| &master.replicas);
+            replicas.any(|(host, port)| *host == address.ip().to_string() && *port == address.port())
+        };
         let ours = self.servers.values().filter(|server| server.cluster == cluster && server.alive);
+        let ours = ours.filter(|server| known(server.address));
         let stray = ours
             .into_iter()
             .find(|server| server.address != address && !(server.follows(address) && server.is_in_step()));

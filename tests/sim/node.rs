@@ -62,6 +62,8 @@ pub struct Node {
 
 /// The operator's connection, which needs no network.
 pub const OPERATOR: Wire = 0;
+/// The connection of a client on the same machine, likewise.
+pub const CLIENT: Wire = Wire::MAX;
 
 impl World {
     /// A new machine with a first configuration file; nothing runs on it yet.
@@ -156,7 +158,7 @@ impl World {
                 self.close(link.wire);
             }
         }
-        for wire in sessions.into_keys().filter(|wire| *wire != OPERATOR) {
+        for wire in sessions.into_keys().filter(|wire| ![OPERATOR, CLIENT].contains(wire)) {
             if with_machine {
                 if let Some(connection) = self.net.connections.get_mut(&wire) {
                     connection.server_open = false;
