@@ -154,7 +154,7 @@ fn run(seed: u64, kinds: &[Kind], masters: usize) -> Figures {
     let mut world = World::new(plan(seed, kinds, masters), vec![Box::new(scribe.clone())]);
     for node in 0..kinds.len() {
         // What is of no interest here, and most of what is sent.
-        world.query(node, &["SENTINEL", "DEBUG", "publish-period", "60000"]);
+        world.order(node, &["SENTINEL", "DEBUG", "publish-period", "60000"]);
         world.nodes[node].disk.takes = (2 * MILLI, 14 * MILLI);
     }
     world.run(5_000 + seed * 337 % 1_000);
