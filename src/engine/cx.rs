@@ -188,9 +188,15 @@ impl Cx {
             self.touch_master(id);
             self.touch_link(master.instance.link);
             let replicas = master.replicas.iter().chain(&master.forgotten.replicas);
-            replicas.for_each(|replica| self.touch(Entity::Replica(*replica)));
             let peers = master.peers.iter().chain(&master.forgotten.peers);
-            peers.for_each(|peer| self.touch(Entity::Peer(*peer)));
+            let known = replicas.map(|id| Entity::Replica(*id)).chain(peers.map(|id| Entity::Peer(*id)));
+            // Who was learnt of while the save was awaited was not contacted so far.
+            for entity in known {
+                self.touch(entity);
+                if let Some(instance) = fleet.instance(entity) {
+                    self.touch_link(instance.link);
+                }
+            }
             let unsettled = [master.ballot.revision, master.config_revision, master.begun]
                 .iter()
                 .any(|at| !self.outbox.is_durable(*at));

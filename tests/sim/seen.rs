@@ -3,8 +3,9 @@
 use std::net::SocketAddrV4;
 
 use sentineld::conf::Settings;
+use sentineld::engine::ConnKind;
 use sentineld::model::{Epoch, MasterName};
-use sentineld::wire::Hello;
+use sentineld::wire::{Hello, InfoReport, Reply};
 
 /// Something that happened to or at one Sentinel.
 #[derive(Clone, Debug)]
@@ -16,17 +17,77 @@ pub enum Seen {
     /// A save is complete: `Scene::disk` is what a start would read now.
     Saved,
     /// It published and logged an event.
-    Notice { name: String, payload: String },
+    Notice {
+        name: String,
+        payload: String,
+    },
     /// A question to another Sentinel left it.
-    Asked { to: SocketAddrV4, master: SocketAddrV4, epoch: Epoch, candidate: Option<String> },
+    Asked {
+        to: SocketAddrV4,
+        master: SocketAddrV4,
+        epoch: Epoch,
+        candidate: Option<String>,
+    },
     /// Its answer to such a question left it.
-    Told { master: MasterName, down: bool, leader: Option<String>, epoch: Epoch },
+    Told {
+        master: MasterName,
+        down: bool,
+        leader: Option<String>,
+        epoch: Epoch,
+    },
     /// A hello left it, by PUBLISH, for whatever listens.
-    Greeted { to: SocketAddrV4, hello: Hello },
+    Greeted {
+        to: SocketAddrV4,
+        hello: Hello,
+    },
     /// SLAVEOF left it (once for each block): `None` is NO ONE.
-    Pointed { server: SocketAddrV4, master: Option<SocketAddrV4> },
+    Pointed {
+        server: SocketAddrV4,
+        master: Option<SocketAddrV4>,
+    },
     /// An operator's command reached it.
-    Ordered { words: Vec<String> },
+    Ordered {
+        words: Vec<String>,
+    },
+    /// A hello reached it, on a subscription or by PUBLISH, from another than itself.
+    Heard {
+        hello: Hello,
+    },
+    /// A connection of it is up, from now on.
+    Linked {
+        to: SocketAddrV4,
+        kind: ConnKind,
+    },
+    /// A connection of it, or an attempt at one, came to an end: lost, refused, or given up by itself.
+    Broken {
+        to: SocketAddrV4,
+        kind: ConnKind,
+    },
+    /// A reply reached it, on a connection that it still has. What comes late, by one that it gave up, is not shown: it must mean nothing.
+    /// INFO is shown by `Informed`.
+    Got {
+        from: SocketAddrV4,
+        reply: Reply,
+    },
+    /// The answer to a client's request left it. Both are counted by whoever asks: which client, and which of its requests.
+    Answered {
+        client: u64,
+        request: u64,
+    },
+    /// A server's INFO reached it, on a connection that it still has.
+    Informed {
+        server: SocketAddrV4,
+        report: Box<InfoReport>,
+    },
+    /// Its machine is new: nothing of what was on the disk is left, and its id will be another. `Started` follows.
+    Replaced,
+    /// Its wall clock was set forward (or, negative, back) by so many milliseconds.
+    ClockStepped(i64),
+    /// It is stopped, as by SIGSTOP, and goes on, handling at once whatever came meanwhile.
+    Paused,
+    Resumed,
+    /// From now on nothing breaks any more (told for every Sentinel that lives).
+    Healed,
     /// It handled something; nothing more comes of it. Sent after every turn.
     Turned,
 }
@@ -53,6 +114,8 @@ pub struct Scene<'a> {
 }
 
 /// What is true of a Sentinel, whatever it believes.
+///
+/// Sentinels of the neighbours' fleet are no part of this: they are only the surroundings.
 pub struct NodeFacts {
     pub kind: Kind,
     pub run_id: String,
@@ -60,6 +123,8 @@ pub struct NodeFacts {
     /// What a start would read now: parsed from the text on its disk.
     pub disk: Settings,
     pub alive: bool,
+    /// Stopped, as by SIGSTOP.
+    pub stopped: bool,
 }
 
 impl Scene<'_> {

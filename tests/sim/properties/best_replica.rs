@@ -1,0 +1,231 @@
+//! **Who is promoted may be promoted, and is the best that was known**: by reports of this failover, not of before. A replica that is loading,
+//! in the middle of a synchronisation, no replica at all, or of priority 0 is never chosen; nor one that has less of the data than another
+//! of the same lineage and no better a priority (spec 2 §9.3; §14.2 row 8, §14.3).
+//!
+//! Judged by the last INFO that reached the leader. It must have come after the election, or not more than a second before the choice; in
+//! neither case before the master was objectively down. A replica that has not been in step since it started ranks behind those that were.
+//! Compared are replicas of one replication id, of the first choice of a failover, unless the leader had to stop waiting for reports.
+//! Reference Sentinels are skipped: they choose by reports up to 30 s old.
+//!
+//! Can't see: what a replica that lies really has. Which lineage is the right one is for another property.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddrV4;
+
+use sentineld::engine::ConnKind;
+use sentineld::wire::{InfoReport, PingReply, Reply, Role};
+
+use super::leads::{Lead, Leads};
+use super::words;
+use crate::seen::{Kind, Property, Scene, Seen};
+
+/// How old a report may be that came before the election, in nanoseconds.
+const RECENT: u64 = 1_000_000_000;
+/// So long a leader waits for reports.
+const WAIT: u64 = 500_000_000;
+/// Who did not answer a PING for so long is not compared with.
+const SILENT: u64 = 4_000_000_000;
+
+#[derive(Default)]
+pub struct BestReplica {
+    leads: Leads,
+    /// By Sentinel and server.
+    servers: BTreeMap<(usize, SocketAddrV4), Known>,
+    /// By Sentinel and master: since when it is objectively down.
+    odown: BTreeMap<(usize, String), u64>,
+}
+
+#[derive(Default)]
+struct Known {
+    reported: Option<(u64, Box<InfoReport>)>,
+    alive_at: u64,
+    linked: bool,
+    down: bool,
+}
+
+impl Property for BestReplica {
+    fn name(&self) -> &'static str {
+        "the promoted replica is eligible and the best known"
+    }
+
+    fn see(&mut self, scene: &Scene, seen: &Seen) -> Result<(), String> {
+        self.leads.see(scene, seen);
+        if scene.facts().kind == Kind::Reference {
+            return Ok(());
+        }
+        match seen {
+            Seen::Started => {
+                self.servers.retain(|(node, _), _| *node != scene.node);
+                self.odown.retain(|(node, _), _| *node != scene.node);
+            }
+            Seen::Linked { to, kind: ConnKind::Command } => self.known(scene, *to).linked = true,
+            Seen::Broken { to, kind: ConnKind::Command } => self.known(scene, *to).linked = false,
+            Seen::Got { from, reply: Reply::Ping(PingReply::Pong | PingReply::MasterDown) } => {
+                self.known(scene, *from).alive_at = scene.at;
+            }
+            Seen::Informed { server, report } => {
+                self.known(scene, *server).reported = Some((scene.at, report.clone()));
+            }
+            Seen::Notice { name, payload } => {
+                let Some(named) = words::instance(payload) else { return Ok(()) };
+                match name.as_str() {
+                    "+sdown" | "-sdown" => self.known(scene, named.address).down = name == "+sdown",
+                    "+odown" => {
+                        self.odown.insert((scene.node, named.master.to_owned()), scene.at);
+                    }
+                    "-odown" => {
+                        self.odown.remove(&(scene.node, named.master.to_owned()));
+                    }
+                    "+selected-slave" => {
+                        if let Some(lead) = self.leads.of(scene.node, named.master) {
+                            return self.judge(scene, named.master, lead, named.address);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl BestReplica {
+    fn known(&mut self, scene: &Scene, server: SocketAddrV4) -> &mut Known {
+        self.servers.entry((scene.node, server)).or_default()
+    }
+
+    fn judge(&self, scene: &Scene, master: &str, lead: &Lead, chosen: SocketAddrV4) -> Result<(), String> {
+        let known = self.servers.get(&(scene.node, chosen));
+        let Some((at, report)) = known.and_then(|known| known.reported.as_ref()) else {
+            return Err(format!("{chosen} is chosen, which never reported"));
+        };
+        if let Some(why) = objection(report) {
+            return Err(format!("{chosen} is chosen, {why}"));
+        }
+        let elected_at = lead.elected_at.unwrap_or(scene.at);
+        let odown_at = self.odown.get(&(scene.node, master.to_owned())).copied().unwrap_or(0);
+        if *at < elected_at && (scene.at - at > RECENT || *at < odown_at) {
+            let age = (scene.at - at) / 1_000_000;
+            return Err(format!("{chosen} is chosen by a report of {age} ms ago, from before this failover"));
+        }
+        if lead.chosen.len() > 1 || scene.at >= elected_at + WAIT {
+            return Ok(());
+        }
+        let better = self.rivals(scene, master, chosen).find(|(_, rival)| {
+            rival.repl_id.is_some() && rival.repl_id == report.repl_id && merit(rival) < merit(report)
+        });
+        match better {
+            Some((address, rival)) => Err(format!(
+                "{chosen} is chosen, though {address} is better: {:?} against {:?}",
+                merit(rival),
+                merit(report)
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// The other replicas that the leader could have chosen.
+    fn rivals<'a>(
+        &'a self,
+        scene: &'a Scene,
+        master: &str,
+        chosen: SocketAddrV4,
+    ) -> impl Iterator<Item = (SocketAddrV4, &'a InfoReport)> {
+        let replicas = words::master(&scene.facts().disk, master).map(|master| &master.replicas);
+        let addresses = replicas
+            .into_iter()
+            .flatten()
+            .filter_map(|(host, port)| Some(SocketAddrV4::new(host.parse().ok()?, *port)));
+        addresses.filter(move |address| *address != chosen).filter_map(move |address| {
+            let known = self.servers.get(&(scene.node, address))?;
+            let (at, report) = known.reported.as_ref()?;
+            let fit = known.linked && !known.down && scene.at < known.alive_at + SILENT;
+            let recent = scene.at - at < RECENT;
+            (fit && recent && objection(report).is_none()).then_some((address, &**report))
+        })
+    }
+}
+
+/// Why a report excludes its replica, if so.
+fn objection(report: &InfoReport) -> Option<&'static str> {
+    if report.role != Some(Role::Replica) {
+        Some("which is no replica")
+    } else if report.priority == Some(0) {
+        Some("whose priority is 0")
+    } else if report.loading {
+        Some("which is loading")
+    } else if report.sync_in_progress {
+        Some("which is in the middle of a synchronisation")
+    } else {
+        None
+    }
+}
+
+/// The less, the better: not in step since its start, priority, data that it lacks.
+fn merit(report: &InfoReport) -> (bool, i32, u64) {
+    let never_up = report.master_link_down_since == Some(-1);
+    (never_up, report.priority.unwrap_or(100), u64::MAX - report.repl_offset.unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::properties::stage::*;
+
+    const GOOD: &str = "role:slave;slave_priority:100;slave_repl_offset:70;master_replid:abc;";
+
+    /// An election that is won, the reports of both replicas, and a choice.
+    fn choice(two: &str, three: &str, chosen: u8) -> (Stage<BestReplica>, Seen) {
+        let mut stage = Stage::new(BestReplica::default());
+        stage.fine(Seen::Started).fine(linked(server(2))).fine(linked(server(3)));
+        stage.at(9_000).fine(ping(2, PingReply::Pong)).fine(ping(3, PingReply::Pong));
+        stage.says("+odown", &format!("{} #quorum 2/2", of_master(1))).says("+try-failover", &of_master(1));
+        stage.at(10_000).says("+elected-leader", &of_master(1)).fine(info(2, two)).fine(info(3, three));
+        (stage, notice("+selected-slave", &of_replica(chosen, 1)))
+    }
+
+    #[test]
+    fn the_best_is_fine() {
+        let worse = GOOD.replace("70", "69");
+        let (mut stage, seen) = choice(GOOD, &worse, 2);
+        stage.fine(seen);
+        let (mut stage, seen) = choice(GOOD, GOOD, 3);
+        stage.fine(seen);
+        // What has another lineage, or is not fit, is not compared.
+        for (fit, unfit) in [("abc", "xyz"), ("role:slave", "role:master"), ("100", "0")] {
+            let (mut stage, seen) = choice(&GOOD.replace("70", "99").replace(fit, unfit), GOOD, 3);
+            stage.fine(seen);
+        }
+    }
+
+    #[test]
+    fn a_worse_one_is_not() {
+        for worse in [GOOD.replace("70", "69"), GOOD.replace("100", "101")] {
+            let (mut stage, seen) = choice(GOOD, &worse, 3);
+            stage.wrong(seen);
+        }
+        let (mut stage, seen) = choice(GOOD, &format!("{GOOD}master_link_down_since_seconds:-1;"), 3);
+        stage.wrong(seen);
+    }
+
+    #[test]
+    fn nor_is_one_that_may_not_be_promoted() {
+        for bad in ["loading:1;", "master_sync_in_progress:1;", "slave_priority:0;", "role:master;"] {
+            let (mut stage, seen) = choice(&format!("{GOOD}{bad}"), "", 2);
+            stage.wrong(seen);
+        }
+    }
+
+    #[test]
+    fn reports_are_of_this_failover() {
+        let (mut stage, seen) = choice(GOOD, GOOD, 2);
+        stage.says("+try-failover", &of_master(1)).at(10_900).says("+elected-leader", &of_master(1));
+        stage.fine(seen.clone()).at(11_001).wrong(seen.clone());
+        stage
+            .says("-odown", &of_master(1))
+            .at(10_950)
+            .says("+odown", &format!("{} #quorum 2/2", of_master(1)));
+        stage.wrong(seen);
+    }
+}

@@ -1,0 +1,211 @@
+//! **Nothing is held for down before it was silent for down-after**, and a new master gets all of it from our first connection: it is not
+//! failed over because all its clients arrive at once (spec 2 §7.1, §9.8; §14.2 row 2). And what was down is alive again only by an answer.
+//!
+//! Silence is the time without an answer to PING that counts as life, on a connection that the Sentinel still has. A master that calls itself
+//! a replica is down for another reason (§7.1 b), and left out. The least down-after since the start counts, as an operator may change it.
+//! Reference Sentinels are skipped: theirs begins at the switch, not at the connection.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddrV4;
+
+use sentineld::engine::ConnKind;
+use sentineld::wire::{PingReply, Reply, Role};
+
+use super::words::{self, Named};
+use crate::seen::{Kind, Property, Scene, Seen};
+
+#[derive(Default)]
+pub struct DownAfter {
+    nodes: BTreeMap<usize, Node>,
+}
+
+#[derive(Default)]
+struct Node {
+    /// When it last answered, or else was first connected, or else became known.
+    alive: BTreeMap<SocketAddrV4, u64>,
+    /// When it was held for down.
+    down: BTreeMap<SocketAddrV4, u64>,
+    /// New masters that were not connected yet.
+    fresh: Vec<SocketAddrV4>,
+    /// Masters that called themselves replicas in their last INFO.
+    strayed: Vec<SocketAddrV4>,
+    /// The least down-after by master, in nanoseconds.
+    least: BTreeMap<String, u64>,
+}
+
+impl Property for DownAfter {
+    fn name(&self) -> &'static str {
+        "nothing is down before it was silent for down-after"
+    }
+
+    fn see(&mut self, scene: &Scene, seen: &Seen) -> Result<(), String> {
+        let node = self.nodes.entry(scene.node).or_default();
+        match seen {
+            Seen::Started => {
+                *node = Node::default();
+                node.read(scene);
+                node.renew(scene.at, &places(scene));
+            }
+            Seen::Saved => node.read(scene),
+            Seen::Ordered { words } => node.ordered(words),
+            Seen::Linked { to, kind: ConnKind::Command } if node.fresh.contains(to) => {
+                node.fresh.retain(|address| address != to);
+                node.alive.insert(*to, scene.at);
+            }
+            Seen::Got {
+                from,
+                reply: Reply::Ping(PingReply::Pong | PingReply::Loading | PingReply::MasterDown),
+            } => {
+                node.alive.insert(*from, scene.at);
+            }
+            Seen::Informed { server, report } => {
+                node.strayed.retain(|address| address != server);
+                if report.role == Some(Role::Replica) {
+                    node.strayed.push(*server);
+                }
+            }
+            Seen::Notice { name, payload } if name == "+switch-master" => {
+                if let Some((_, old, new)) = words::switch(payload) {
+                    node.renew(scene.at, &[old, new]);
+                    node.fresh = vec![new];
+                }
+            }
+            Seen::Notice { name, payload }
+                if matches!(name.as_str(), "+slave" | "+sentinel" | "+monitor") =>
+            {
+                if let Some(named) = words::instance(payload) {
+                    node.renew(scene.at, &[named.address]);
+                }
+            }
+            Seen::Notice { name, payload } => {
+                if let Some(named) = words::instance(payload) {
+                    return node.verdict(scene, name, &named);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Node {
+    fn read(&mut self, scene: &Scene) {
+        for master in &scene.facts().disk.masters {
+            let nanos = u64::try_from(master.down_after.as_nanos()).unwrap_or(u64::MAX);
+            let least = self.least.entry(master.name.to_string()).or_insert(nanos);
+            *least = nanos.min(*least);
+        }
+    }
+
+    fn ordered(&mut self, words: &[String]) {
+        let value =
+            words.iter().skip_while(|word| !word.eq_ignore_ascii_case("down-after-milliseconds")).nth(1);
+        if let (Some(millis), (_, Some(name))) =
+            (value.and_then(|value| value.parse::<u64>().ok()), words::order(words))
+        {
+            let least = self.least.entry(name.to_owned()).or_insert(millis * 1_000_000);
+            *least = (millis * 1_000_000).min(*least);
+            // A longer time makes alive what was down, without an answer.
+            self.down.clear();
+        }
+    }
+
+    /// What is known from now on begins without a fault.
+    fn renew(&mut self, at: u64, addresses: &[SocketAddrV4]) {
+        for address in addresses {
+            self.alive.insert(*address, at);
+            self.down.remove(address);
+            self.strayed.retain(|strayed| strayed != address);
+        }
+    }
+
+    fn verdict(&mut self, scene: &Scene, event: &str, named: &Named) -> Result<(), String> {
+        let (ours, alive) = (scene.facts().kind == Kind::Ours, self.alive.get(&named.address).copied());
+        match event {
+            "+sdown" => {
+                let (Some(least), Some(alive)) = (self.least.get(named.master), alive) else { return Ok(()) };
+                let silent = scene.at - alive;
+                let strayed = named.kind == "master" && self.strayed.contains(&named.address);
+                if silent >= *least {
+                    self.down.insert(named.address, scene.at);
+                } else if !strayed && ours {
+                    let (silent, least) = (silent / 1_000_000, least / 1_000_000);
+                    return Err(format!(
+                        "{} {} is down after {silent} ms of {least}",
+                        named.kind, named.address
+                    ));
+                }
+                Ok(())
+            }
+            "-sdown" => match self.down.remove(&named.address).filter(|_| ours) {
+                Some(down) if alive.is_none_or(|alive| alive < down) => Err(format!(
+                    "{} {} is no longer down, but did not answer since",
+                    named.kind, named.address
+                )),
+                _ => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Where a start finds everybody in the file.
+fn places(scene: &Scene) -> Vec<SocketAddrV4> {
+    let masters = &scene.facts().disk.masters;
+    let of = |host: &str, port: u16| Some(SocketAddrV4::new(host.parse().ok()?, port));
+    let replicas = masters.iter().flat_map(|master| &master.replicas);
+    let peers = masters.iter().flat_map(|master| &master.peers);
+    let all = masters.iter().filter_map(words::place);
+    let all = all.chain(replicas.filter_map(|(host, port)| of(host, *port)));
+    all.chain(peers.filter_map(|peer| of(&peer.host, peer.port))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::properties::stage::*;
+
+    fn started() -> Stage<DownAfter> {
+        let mut stage = Stage::new(DownAfter::default());
+        stage.file().down_after = std::time::Duration::from_secs(1);
+        stage.fine(Seen::Started);
+        stage
+    }
+
+    #[test]
+    fn silence_for_down_after_is_fine() {
+        let mut stage = started();
+        stage.at(500).fine(ping(1, PingReply::Pong)).at(1_500).says("+sdown", &of_master(1));
+        stage.says("+sdown", &of_replica(2, 1)).at(1_600).fine(ping(1, PingReply::Loading));
+        stage.says("-sdown", &of_master(1));
+    }
+
+    #[test]
+    fn less_is_not() {
+        let mut stage = started();
+        stage.at(999).wrong(notice("+sdown", &of_master(1))).at(1_000).fine(ping(1, PingReply::Pong));
+        stage.fine(ping(1, PingReply::Busy)).at(1_999).wrong(notice("+sdown", &of_master(1)));
+        stage.fine(ordered("SENTINEL SET m down-after-milliseconds 900")).says("+sdown", &of_master(1));
+    }
+
+    #[test]
+    fn a_new_master_has_it_from_the_first_connection() {
+        let mut stage = started();
+        stage.at(5_000).fine(switched(1, 2)).at(5_400).fine(linked(server(2)));
+        stage.at(6_399).wrong(notice("+sdown", &of_master(2))).at(6_400).says("+sdown", &of_master(2));
+    }
+
+    #[test]
+    fn only_an_answer_brings_it_back() {
+        let mut stage = started();
+        stage.at(1_000).says("+sdown", &of_master(1)).at(1_100).fine(linked(server(1)));
+        stage.fine(ping(1, PingReply::Other("NOAUTH".into()))).wrong(notice("-sdown", &of_master(1)));
+    }
+
+    #[test]
+    fn a_master_that_calls_itself_a_replica_is_down_for_another_reason() {
+        let mut stage = started();
+        stage.at(900).fine(ping(1, PingReply::Pong)).fine(info(1, "role:slave;"));
+        stage.says("+sdown", &of_master(1)).fine(info(1, "role:master;")).says("-sdown", &of_master(1));
+    }
+}

@@ -1,0 +1,125 @@
+//! **Epochs never go back**: not in what a Sentinel tells others, not in its file. Whoever has told others of an epoch, and forgets it in a
+//! crash, would use it a second time (spec 2 §1.1, §8.3).
+//!
+//! Three epochs are watched: the current one and each master's configuration epoch in hellos, both and each master's last vote in the file.
+//! What was told counts from what the file knew at that time: a new configuration is told of although it can't be saved, since our vote for
+//! its epoch is on disk. An operator who removes a master takes its epochs with it.
+//!
+//! Reference Sentinels: in the file only; they tell of epochs that are not saved.
+
+use std::collections::BTreeMap;
+
+use sentineld::model::Epoch;
+
+use super::words;
+use crate::seen::{Kind, Property, Scene, Seen};
+
+#[derive(Default)]
+pub struct EpochsForward {
+    /// By Sentinel: what it told and had on disk by then.
+    told: BTreeMap<String, Epoch>,
+    /// By Sentinel: the current epoch of its file.
+    saved: BTreeMap<String, Epoch>,
+    /// By Sentinel and master.
+    masters: BTreeMap<(String, String), OfMaster>,
+}
+
+#[derive(Default)]
+struct OfMaster {
+    told: Epoch,
+    saved: Epoch,
+    vote: Epoch,
+}
+
+impl Property for EpochsForward {
+    fn name(&self) -> &'static str {
+        "epochs never go back"
+    }
+
+    fn see(&mut self, scene: &Scene, seen: &Seen) -> Result<(), String> {
+        let (facts, me) = (scene.facts(), &scene.facts().run_id);
+        match seen {
+            Seen::Ordered { words } => {
+                self.masters.retain(|(node, name), _| {
+                    let (verb, _) = words::order(words);
+                    node != me || verb == "RESET" || !words::forgets(words, name)
+                });
+                Ok(())
+            }
+            Seen::Greeted { hello, .. } if facts.kind == Kind::Ours => {
+                let told = self.told.entry(me.clone()).or_default();
+                forward("told epoch", told, hello.current_epoch.min(facts.disk.sentinel.current_epoch))?;
+                let name = hello.master_name.as_str();
+                let Some(saved) = words::master(&facts.disk, name).map(|master| master.config_epoch) else {
+                    return Ok(());
+                };
+                let known = self.masters.entry((me.clone(), name.to_owned())).or_default();
+                if hello.config_epoch < known.told {
+                    let epoch = hello.config_epoch;
+                    return Err(format!("told of configuration {epoch} of {name} after {}", known.told));
+                }
+                known.told = known.told.max(hello.config_epoch.min(saved));
+                Ok(())
+            }
+            Seen::Saved => {
+                let saved = self.saved.entry(me.clone()).or_default();
+                forward("saved epoch", saved, facts.disk.sentinel.current_epoch)?;
+                for master in &facts.disk.masters {
+                    let key = (me.clone(), master.name.to_string());
+                    let known = self.masters.entry(key).or_default();
+                    forward("saved configuration epoch", &mut known.saved, master.config_epoch)?;
+                    forward("epoch of the saved vote", &mut known.vote, master.leader_epoch)?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn forward(what: &str, known: &mut Epoch, now: Epoch) -> Result<(), String> {
+    if now < *known {
+        return Err(format!("the {what} went back from {known} to {now}"));
+    }
+    *known = now;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::properties::stage::*;
+
+    #[test]
+    fn they_may_stay_and_grow() {
+        let mut stage = Stage::new(EpochsForward::default());
+        stage.epochs(3, 2, 1).fine(Seen::Saved).fine(greeted(hello(0, 3, 1, 1)));
+        stage
+            .fine(greeted(hello(0, 3, 1, 1)))
+            .epochs(4, 4, 1)
+            .fine(Seen::Saved)
+            .fine(greeted(hello(0, 4, 1, 1)));
+        // What is not saved is told, and may be lost.
+        stage.fine(greeted(hello(0, 5, 2, 5))).fine(Seen::Died).fine(greeted(hello(0, 4, 1, 1)));
+        // Another Sentinel's are its own.
+        stage.node(1).fine(greeted(hello(1, 0, 1, 0)));
+    }
+
+    #[test]
+    fn they_may_not_shrink() {
+        let mut stage = Stage::new(EpochsForward::default());
+        stage.epochs(3, 2, 1).fine(Seen::Saved).fine(greeted(hello(0, 3, 1, 1)));
+        stage.wrong(greeted(hello(0, 2, 1, 1))).wrong(greeted(hello(0, 3, 1, 0)));
+        stage.epochs(2, 2, 1).wrong(Seen::Saved);
+        stage.epochs(3, 1, 1).wrong(Seen::Saved);
+        stage.epochs(3, 2, 0).wrong(Seen::Saved);
+    }
+
+    #[test]
+    fn who_removes_a_master_takes_its_epochs() {
+        let mut stage = Stage::new(EpochsForward::default());
+        stage.epochs(3, 2, 1).fine(Seen::Saved).fine(ordered("SENTINEL RESET m"));
+        stage.epochs(3, 0, 0).wrong(Seen::Saved);
+        stage.fine(ordered("SENTINEL REMOVE m")).fine(Seen::Saved);
+    }
+}

@@ -1,0 +1,87 @@
+//! Which configuration of a master each Sentinel knows of, at the greatest epoch: from its file, from its own promotions, from hellos of
+//! peers it knows. What several properties compare its deeds with.
+//!
+//! A hello of a stranger is not believed by itself, nor is an epoch that no fleet can have reached: neither counts here until the Sentinel
+//! shows by its own hellos or its file that it took it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddrV4;
+
+use sentineld::model::Epoch;
+use sentineld::wire::Hello;
+
+use super::words;
+use crate::seen::{Scene, Seen};
+
+/// A greater step than this is not believed.
+const JUMP: u64 = 1 << 32;
+
+#[derive(Default)]
+pub struct Knowledge {
+    known: BTreeMap<(usize, String), (Epoch, SocketAddrV4)>,
+}
+
+impl Knowledge {
+    /// Takes what was seen into account. Call before asking.
+    pub fn see(&mut self, scene: &Scene, seen: &Seen) {
+        match seen {
+            Seen::Started => {
+                self.known.retain(|(node, _), _| *node != scene.node);
+                self.read_file(scene);
+            }
+            Seen::Saved => self.read_file(scene),
+            Seen::Ordered { words } => {
+                let gone = |name: &str| words::order(words).0 != "RESET" && words::forgets(words, name);
+                self.known.retain(|(node, name), _| *node != scene.node || !gone(name));
+            }
+            Seen::Greeted { hello, .. } => self.learn(scene, hello),
+            Seen::Heard { hello } if known_peer(scene, hello) => self.learn(scene, hello),
+            _ => {}
+        }
+    }
+
+    /// What a Sentinel knows about a master.
+    pub fn of(&self, node: usize, master: &str) -> Option<(Epoch, SocketAddrV4)> {
+        self.known.get(&(node, master.to_owned())).copied()
+    }
+
+    /// The master that a Sentinel knows at an address, by its greatest configuration.
+    pub fn master_at(&self, node: usize, address: SocketAddrV4) -> Option<(&str, Epoch)> {
+        let mut known = self.known.iter();
+        known
+            .find(|((of, _), (_, at))| *of == node && *at == address)
+            .map(|((_, name), (epoch, _))| (name.as_str(), *epoch))
+    }
+
+    fn read_file(&mut self, scene: &Scene) {
+        for master in &scene.facts().disk.masters {
+            if let Some(address) = words::place(master) {
+                self.note(scene.node, master.name.as_str(), master.config_epoch, address);
+            }
+        }
+    }
+
+    fn learn(&mut self, scene: &Scene, hello: &Hello) {
+        let Ok(host) = hello.master_host.parse() else { return };
+        let name = hello.master_name.as_str();
+        let known = self.of(scene.node, name).map_or(0, |known| known.0.0);
+        let monitored = words::master(&scene.facts().disk, name).is_some();
+        if monitored && hello.config_epoch.0 <= known.max(scene.facts().disk.sentinel.current_epoch.0) + JUMP
+        {
+            self.note(scene.node, name, hello.config_epoch, SocketAddrV4::new(host, hello.master_port));
+        }
+    }
+
+    fn note(&mut self, node: usize, master: &str, epoch: Epoch, address: SocketAddrV4) {
+        let known = self.known.entry((node, master.to_owned())).or_insert((epoch, address));
+        if epoch > known.0 {
+            *known = (epoch, address);
+        }
+    }
+}
+
+/// The sender is in the file of the Sentinel concerned.
+pub fn known_peer(scene: &Scene, hello: &Hello) -> bool {
+    let master = words::master(&scene.facts().disk, hello.master_name.as_str());
+    master.is_some_and(|master| master.peers.iter().any(|peer| peer.run_id == hello.run_id))
+}

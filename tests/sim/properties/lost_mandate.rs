@@ -1,0 +1,117 @@
+//! **A leader that lost its mandate stops.** It promotes nobody any more once it voted for another in a later epoch, once it heard of a
+//! configuration as new as its own would be, or when its election is long ago: others may have elected the next by then.
+//!
+//! The first two hold for what an operator ordered too. Ten seconds is the time after which others may stand again (spec 2 §8.4: the time
+//! an election may take). Reference Sentinels are skipped: they go on for failover-timeout, whatever happens meanwhile, but for a
+//! configuration greater than theirs (§9.9).
+//!
+//! Can't see: later elections of which the leader did not hear.
+
+use std::collections::BTreeMap;
+
+use sentineld::model::Epoch;
+
+use super::knowledge::known_peer;
+use super::leads::{Lead, Leads};
+use crate::seen::{Kind, Property, Scene, Seen};
+
+/// How long a mandate lasts, in nanoseconds.
+const MANDATE: u64 = 10_000_000_000;
+
+#[derive(Default)]
+pub struct LostMandate {
+    leads: Leads,
+    /// By Sentinel and master: the greatest epoch in which it voted for another.
+    voted: BTreeMap<(usize, String), Epoch>,
+    /// By Sentinel and master: the greatest configuration that a peer told it of.
+    heard: BTreeMap<(usize, String), Epoch>,
+}
+
+impl Property for LostMandate {
+    fn name(&self) -> &'static str {
+        "a leader that lost its mandate stops"
+    }
+
+    fn see(&mut self, scene: &Scene, seen: &Seen) -> Result<(), String> {
+        self.leads.see(scene, seen);
+        match seen {
+            Seen::Told { master, leader: Some(leader), epoch, .. } if *leader != scene.facts().run_id => {
+                let voted = self.voted.entry((scene.node, master.to_string())).or_default();
+                *voted = (*voted).max(*epoch);
+                Ok(())
+            }
+            Seen::Heard { hello } if known_peer(scene, hello) => {
+                let heard = self.heard.entry((scene.node, hello.master_name.to_string())).or_default();
+                *heard = (*heard).max(hello.config_epoch);
+                Ok(())
+            }
+            Seen::Pointed { server, master: None } if scene.facts().kind == Kind::Ours => {
+                match self.leads.choosing(scene.node, *server) {
+                    Some((master, lead)) => self.judge(scene, master, lead),
+                    None => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl LostMandate {
+    fn judge(&self, scene: &Scene, master: &str, lead: &Lead) -> Result<(), String> {
+        let (Some(epoch), Some(elected_at)) = (lead.epoch, lead.elected_at) else { return Ok(()) };
+        let key = (scene.node, master.to_owned());
+        if let Some(voted) = self.voted.get(&key).filter(|voted| **voted > epoch) {
+            return Err(format!(
+                "the leader of epoch {epoch} of {master} promotes, after its vote in {voted}"
+            ));
+        }
+        if let Some(heard) = self.heard.get(&key).filter(|heard| **heard >= epoch) {
+            return Err(format!(
+                "the leader of epoch {epoch} of {master} promotes, though {heard} is in force"
+            ));
+        }
+        if scene.at > elected_at + MANDATE {
+            let late = (scene.at - elected_at) / 1_000_000;
+            return Err(format!(
+                "the leader of epoch {epoch} of {master} promotes {late} ms after its election"
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::properties::stage::*;
+
+    #[test]
+    fn a_fresh_mandate_is_fine() {
+        let mut stage = Stage::new(LostMandate::default());
+        stage
+            .fine(told(Some(1), 2))
+            .elected(3, &[1], 2)
+            .fine(told(Some(0), 3))
+            .fine(heard(hello(1, 3, 1, 2)));
+        stage.at(10_000).fine(pointed(2, None));
+    }
+
+    #[test]
+    fn a_vote_for_another_ends_it() {
+        let mut stage = Stage::new(LostMandate::default());
+        stage.elected(3, &[1], 2).fine(told(Some(1), 4)).wrong(pointed(2, None));
+    }
+
+    #[test]
+    fn so_does_a_newer_configuration() {
+        let mut stage = Stage::new(LostMandate::default());
+        stage.elected(3, &[1], 2).fine(heard(hello(7, 9, 2, 9))).fine(pointed(2, None));
+        stage.fine(heard(hello(1, 3, 3, 3))).wrong(pointed(2, None));
+    }
+
+    #[test]
+    fn so_does_time() {
+        let mut stage = Stage::new(LostMandate::default());
+        stage.elected(3, &[1], 2).at(10_001).wrong(pointed(2, None));
+    }
+}

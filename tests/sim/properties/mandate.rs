@@ -1,0 +1,159 @@
+//! **Nobody promotes a replica without a mandate**: the master was objectively down, and a majority of the Sentinels known, and at least a
+//! quorum, voted for this leader in exactly the epoch it leads (spec 2 §8.2). What an operator orders by SENTINEL FAILOVER on that very
+//! Sentinel needs no votes (§9.10).
+//!
+//! Votes count when they left the voter: more than the leader can have got. The Sentinels known are those of its file at that time; for some
+//! seconds after SENTINEL RESET also those that were known before, or it would elect itself while it knows nobody. Reference Sentinels are
+//! skipped: they count votes at another epoch than the one they lead (§8.2, §8.6), and do forget.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sentineld::model::Epoch;
+
+use super::leads::{Lead, Leads};
+use super::words;
+use crate::seen::{Kind, Property, Scene, Seen};
+
+/// For so long, in nanoseconds, a Sentinel that was told to forget its peers counts them as voters.
+const REMEMBERS: u64 = 5_000_000_000;
+
+#[derive(Default)]
+pub struct Mandate {
+    leads: Leads,
+    /// Master, epoch, candidate → who voted for it.
+    votes: BTreeMap<(String, Epoch, String), BTreeSet<String>>,
+    /// By Sentinel: when it was told to forget which master's peers, and how many there were.
+    resets: BTreeMap<usize, Vec<(u64, String, usize)>>,
+    /// By Sentinel and master: the quorums that an operator set.
+    quorums: BTreeMap<(usize, String), BTreeSet<u32>>,
+}
+
+impl Property for Mandate {
+    fn name(&self) -> &'static str {
+        "no promotion without objective failure, quorum and majority"
+    }
+
+    fn see(&mut self, scene: &Scene, seen: &Seen) -> Result<(), String> {
+        self.leads.see(scene, seen);
+        match seen {
+            Seen::Told { master, leader: Some(leader), epoch, .. } => {
+                let key = (master.to_string(), *epoch, leader.clone());
+                self.votes.entry(key).or_default().insert(scene.facts().run_id.clone());
+                Ok(())
+            }
+            Seen::Ordered { words } => {
+                self.ordered(scene, words);
+                Ok(())
+            }
+            Seen::Started => {
+                self.resets.remove(&scene.node);
+                Ok(())
+            }
+            Seen::Pointed { server, master: None } if scene.facts().kind == Kind::Ours => {
+                match self.leads.choosing(scene.node, *server) {
+                    Some((master, lead)) => self.judge(scene, master, lead),
+                    None => Err(format!("{server} is promoted by who leads no failover")),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Mandate {
+    fn ordered(&mut self, scene: &Scene, words: &[String]) {
+        for master in &scene.facts().disk.masters {
+            let name = master.name.to_string();
+            let (verb, about) = words::order(words);
+            if verb == "RESET" && words::forgets(words, &name) {
+                let resets = self.resets.entry(scene.node).or_default();
+                resets.push((scene.at, name.clone(), master.peers.len()));
+            }
+            let options = words.iter().skip_while(|word| !word.eq_ignore_ascii_case("quorum"));
+            if verb == "SET"
+                && about == Some(name.as_str())
+                && let Some(quorum) = options.skip(1).next().and_then(|value| value.parse().ok())
+            {
+                self.quorums.entry((scene.node, name)).or_default().insert(quorum);
+            }
+        }
+    }
+
+    fn judge(&self, scene: &Scene, name: &str, lead: &Lead) -> Result<(), String> {
+        let me = &scene.facts().run_id;
+        let (Some(epoch), Some(elected_at)) = (lead.epoch, lead.elected_at) else {
+            return Err(format!("{me} promotes a replica of {name} without having been elected"));
+        };
+        if lead.forced {
+            return Ok(());
+        }
+        if !lead.odown {
+            return Err(format!("{me} promotes a replica of {name}, which was not objectively down"));
+        }
+        let voters = self.votes.get(&(name.to_owned(), epoch, me.clone()));
+        let votes = 1 + voters.map_or(0, |voters| voters.iter().filter(|voter| *voter != me).count());
+        let needed = self.needed(scene, name, elected_at);
+        if votes >= needed {
+            return Ok(());
+        }
+        Err(format!("{me} promotes a replica of {name} in epoch {epoch} with {votes} votes of {needed}"))
+    }
+
+    fn needed(&self, scene: &Scene, name: &str, elected_at: u64) -> usize {
+        let Some(master) = words::master(&scene.facts().disk, name) else { return 0 };
+        let forgotten = self.resets.get(&scene.node).into_iter().flatten();
+        let forgotten = forgotten
+            .filter(|(at, of, _)| of == name && elected_at < at + REMEMBERS)
+            .map(|(_, _, peers)| *peers);
+        let peers = forgotten.chain([master.peers.len()]).max().unwrap_or(0);
+        let set = self.quorums.get(&(scene.node, name.to_owned())).into_iter().flatten().copied();
+        let quorum = set.chain([master.quorum]).min().unwrap_or(1);
+        usize::try_from(quorum).unwrap_or(usize::MAX).max(peers.div_ceil(2) + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::properties::stage::*;
+
+    #[test]
+    fn a_majority_or_an_order_is_enough() {
+        let mut stage = Stage::new(Mandate::default());
+        stage.elected(1, &[1], 2).fine(pointed(2, None));
+        stage.node(1).fine(ordered("SENTINEL FAILOVER m")).says("+try-failover", &of_master(1));
+        stage.epochs(2, 2, 0).says("+vote-for-leader", &format!("{} 2", id(1)));
+        stage.says("+elected-leader", &of_master(1)).says("+selected-slave", &of_replica(2, 1));
+        stage.fine(pointed(2, None));
+    }
+
+    #[test]
+    fn too_few_votes_are_not() {
+        let mut stage = Stage::new(Mandate::default());
+        stage.elected(1, &[], 2).wrong(pointed(2, None));
+        // Of another epoch.
+        stage.node(2).fine(told(Some(0), 2)).node(0).wrong(pointed(2, None));
+        // Less than the quorum.
+        stage.elected(3, &[2], 2).file().quorum = 3;
+        stage.wrong(pointed(2, None)).fine(ordered("SENTINEL SET m quorum 2")).fine(pointed(2, None));
+    }
+
+    #[test]
+    fn nor_is_a_master_that_others_see() {
+        let mut stage = Stage::new(Mandate::default());
+        stage.elected(1, &[1], 2).says("-odown", &of_master(1)).fine(pointed(2, None));
+        stage.says("+try-failover", &of_master(1)).epochs(2, 2, 0);
+        stage.says("+vote-for-leader", &format!("{} 2", id(0))).node(1).fine(told(Some(0), 2)).node(0);
+        stage.says("+elected-leader", &of_master(1)).says("+selected-slave", &of_replica(2, 1));
+        stage.wrong(pointed(2, None)).wrong(pointed(3, None));
+    }
+
+    #[test]
+    fn who_was_told_to_forget_its_peers_still_needs_them_for_a_while() {
+        let mut stage = Stage::new(Mandate::default());
+        stage.fine(ordered("SENTINEL RESET *")).file().peers.clear();
+        stage.file().quorum = 1;
+        stage.at(4_000).elected(1, &[], 2).wrong(pointed(2, None));
+        stage.at(6_000).elected(2, &[], 2).fine(pointed(2, None));
+    }
+}

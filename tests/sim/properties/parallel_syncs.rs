@@ -1,0 +1,151 @@
+//! **No more than parallel-syncs replicas are re-pointed at a time**, by a leader after a promotion: a replica that synchronises serves no
+//! reads (spec 2 §9.6).
+//!
+//! A replica is under way from SLAVEOF until it reports to follow the new master with its link up, refuses, loses the connection before
+//! it answers, is subjectively down, or has had ten seconds. What a leader tells the rest at the end of failover-timeout is its last word
+//! and not counted; nor are later repairs, which happen one by one when replicas report. Reference Sentinels are skipped: they count what
+//! timed out, but send to it again in the same moment (§9.6).
+
+use std::collections::BTreeMap;
+use std::net::SocketAddrV4;
+
+use sentineld::engine::ConnKind;
+use sentineld::wire::{InfoReport, Reply};
+
+use super::leads::Leads;
+use super::words;
+use crate::seen::{Kind, Property, Scene, Seen};
+
+/// How long a replica counts that makes no progress, in nanoseconds.
+const GIVEN: u64 = 10_000_000_000;
+
+#[derive(Default)]
+pub struct ParallelSyncs {
+    leads: Leads,
+    /// By Sentinel and master: replicas under way, and since when.
+    under_way: BTreeMap<(usize, String), BTreeMap<SocketAddrV4, u64>>,
+    /// By Sentinel and master: greatest limit since the failover began, as SENTINEL SET may lower it meanwhile.
+    limits: BTreeMap<(usize, String), i32>,
+}
+
+impl Property for ParallelSyncs {
+    fn name(&self) -> &'static str {
+        "parallel-syncs is respected"
+    }
+
+    fn see(&mut self, scene: &Scene, seen: &Seen) -> Result<(), String> {
+        self.leads.see(scene, seen);
+        match seen {
+            _ if scene.facts().kind == Kind::Reference => {}
+            Seen::Started => self.under_way.retain(|(node, _), _| *node != scene.node),
+            Seen::Notice { name, payload } => self.notice(scene, name, payload),
+            Seen::Broken { to, kind: ConnKind::Command } => self.done(scene, *to),
+            Seen::Got { from, reply: Reply::Exec(results) } => {
+                let accepted =
+                    results.as_ref().is_some_and(|results| results.first().is_some_and(Result::is_ok));
+                if !accepted {
+                    self.done(scene, *from);
+                }
+            }
+            Seen::Got { from, reply: Reply::Error(_) } => self.done(scene, *from),
+            Seen::Informed { server, report } => self.reported(scene, *server, report),
+            Seen::Pointed { server, master: Some(to) } => return self.pointed(scene, *server, *to),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl ParallelSyncs {
+    fn notice(&mut self, scene: &Scene, event: &str, payload: &str) {
+        let Some(named) = words::instance(payload) else { return };
+        match event {
+            "+promoted-slave" => {
+                let key = (scene.node, named.master.to_owned());
+                self.under_way.insert(key.clone(), BTreeMap::new());
+                self.limits.remove(&key);
+            }
+            "+sdown" => self.done(scene, named.address),
+            _ => {}
+        }
+    }
+
+    fn done(&mut self, scene: &Scene, server: SocketAddrV4) {
+        let ours = self.under_way.iter_mut().filter(|((node, _), _)| *node == scene.node);
+        ours.for_each(|(_, under_way)| {
+            under_way.remove(&server);
+        });
+    }
+
+    fn reported(&mut self, scene: &Scene, from: SocketAddrV4, report: &InfoReport) {
+        let ours = self.under_way.iter_mut().filter(|((node, _), _)| *node == scene.node);
+        for ((_, master), under_way) in ours {
+            let Some(promoted) = self.leads.of(scene.node, master).and_then(|lead| lead.promoted) else {
+                continue;
+            };
+            let follows = report.master_host.as_ref().is_some_and(|host| host.parse() == Ok(*promoted.ip()))
+                && report.master_port == Some(promoted.port());
+            if follows && report.master_link_up == Some(true) {
+                under_way.remove(&from);
+            }
+        }
+    }
+
+    fn pointed(&mut self, scene: &Scene, server: SocketAddrV4, to: SocketAddrV4) -> Result<(), String> {
+        let ours = self.under_way.iter_mut().filter(|((node, _), _)| *node == scene.node);
+        for (key, under_way) in ours {
+            if self.leads.of(scene.node, &key.1).and_then(|lead| lead.promoted) != Some(to) {
+                continue;
+            }
+            let Some(master) = words::master(&scene.facts().disk, &key.1) else { continue };
+            let limit = self.limits.entry(key.clone()).or_insert(0);
+            *limit = (*limit).max(master.parallel_syncs);
+            under_way.retain(|_, since| scene.at <= *since + GIVEN);
+            under_way.insert(server, scene.at);
+            if under_way.len() > usize::try_from(*limit).unwrap_or(0) {
+                let which: Vec<String> = under_way.keys().map(ToString::to_string).collect();
+                return Err(format!("parallel-syncs is {limit}, but under way are {}", which.join(", ")));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::properties::stage::*;
+
+    fn promoted() -> Stage<ParallelSyncs> {
+        let mut stage = Stage::new(ParallelSyncs::default());
+        stage.elected(1, &[1], 2).fine(pointed(2, None)).says("+promoted-slave", &of_replica(2, 1));
+        stage
+    }
+
+    const FOLLOWS: &str = "role:slave;master_host:10.0.0.2;master_port:6379;master_link_status:up;";
+
+    #[test]
+    fn one_after_the_other_is_fine() {
+        let mut stage = promoted();
+        stage.fine(pointed(3, Some(2))).fine(info(3, FOLLOWS)).fine(pointed(4, Some(2)));
+        stage.fine(broken(server(4))).fine(pointed(5, Some(2)));
+        stage.says("+sdown", &of_replica(5, 1)).fine(pointed(6, Some(2)));
+        stage.at(10_001).fine(pointed(7, Some(2)));
+        // Repairs towards another master are none of it.
+        stage.fine(pointed(8, Some(1)));
+    }
+
+    #[test]
+    fn two_at_a_time_are_not() {
+        let mut stage = promoted();
+        stage.fine(pointed(3, Some(2))).fine(info(3, &FOLLOWS.replace("up", "down"))).at(9_999);
+        stage.wrong(pointed(4, Some(2)));
+    }
+
+    #[test]
+    fn two_are_if_two_are_allowed() {
+        let mut stage = promoted();
+        stage.file().parallel_syncs = 2;
+        stage.fine(pointed(3, Some(2))).fine(pointed(4, Some(2))).wrong(pointed(5, Some(2)));
+    }
+}

@@ -1,0 +1,100 @@
+//! **A wrong password of ours never makes a master objectively down.** A server that refuses us answers, so it lives: that is a mistake in our
+//! configuration, not a reason for a failover (spec 2 §4.2, §14.3).
+//!
+//! Shut out is who got such an answer to its last PING, on a connection that is still up, while that is the only reason why it holds the
+//! master for down. It neither counts its own view, nor tells it to others. Reference Sentinels are skipped.
+//!
+//! Can't see: a server that is dead behind something that refuses in its name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddrV4;
+
+use sentineld::engine::ConnKind;
+use sentineld::wire::{PingReply, Reply};
+
+use super::words;
+use crate::seen::{Kind, Property, Scene, Seen};
+
+/// Answers to PING that say who we are not.
+const DENIALS: [&str; 3] = ["NOAUTH", "WRONGPASS", "NOPERM"];
+
+#[derive(Default)]
+pub struct Password {
+    /// Sentinel and server: the last answer to a PING was a denial.
+    shut: BTreeSet<(usize, SocketAddrV4)>,
+    /// By Sentinel and master's name: where it is.
+    places: BTreeMap<(usize, String), SocketAddrV4>,
+}
+
+impl Property for Password {
+    fn name(&self) -> &'static str {
+        "a wrong password alone never makes a master objectively down"
+    }
+
+    fn see(&mut self, scene: &Scene, seen: &Seen) -> Result<(), String> {
+        match seen {
+            _ if scene.facts().kind == Kind::Reference => {}
+            Seen::Started => {
+                self.shut.retain(|(node, _)| *node != scene.node);
+                self.places.retain(|(node, _), _| *node != scene.node);
+            }
+            Seen::Got { from, reply: Reply::Ping(PingReply::Other(text)) }
+                if DENIALS.iter().any(|denial| text.starts_with(denial)) =>
+            {
+                self.shut.insert((scene.node, *from));
+            }
+            Seen::Got { from, reply: Reply::Ping(_) } => {
+                self.shut.remove(&(scene.node, *from));
+            }
+            Seen::Broken { to, kind: ConnKind::Command } => {
+                self.shut.remove(&(scene.node, *to));
+            }
+            Seen::Notice { name, payload } => {
+                let Some(named) = words::instance(payload).filter(|named| named.kind == "master") else {
+                    return Ok(());
+                };
+                self.places.insert((scene.node, named.name.to_owned()), named.address);
+                if name == "+odown" && self.shut.contains(&(scene.node, named.address)) {
+                    return Err(format!(
+                        "{} is objectively down, but merely refuses our password",
+                        named.address
+                    ));
+                }
+            }
+            Seen::Told { master, down: true, .. } => {
+                let place = self.places.get(&(scene.node, master.to_string()));
+                if let Some(place) = place.filter(|place| self.shut.contains(&(scene.node, **place))) {
+                    return Err(format!(
+                        "others are told that {place} is down, which merely refuses our password"
+                    ));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::properties::stage::*;
+
+    fn denied() -> Seen {
+        ping(1, PingReply::Other("WRONGPASS invalid password".into()))
+    }
+
+    #[test]
+    fn who_dies_after_refusing_is_down() {
+        let mut stage = Stage::new(Password::default());
+        stage.fine(denied()).says("+sdown", &of_master(1)).fine(Seen::Turned).fine(broken(server(1)));
+        stage.says("+odown", &of_master(1)).fine(told(None, 0));
+    }
+
+    #[test]
+    fn who_merely_refuses_is_not() {
+        let mut stage = Stage::new(Password::default());
+        stage.fine(denied()).says("+sdown", &of_master(1)).wrong(notice("+odown", &of_master(1)));
+        stage.wrong(told(None, 0)).fine(ping(1, PingReply::Busy)).fine(told(None, 0));
+    }
+}

@@ -1,0 +1,79 @@
+//! **In TILT nothing is acted on**: no verdict, no election of its own, no failover step, no SLAVEOF to anything, and peers are told of
+//! nothing that is down. Whoever does not know how long it slept does not decide (spec 2 §2.3).
+//!
+//! What others decided is taken all the same: votes, epochs, configurations. Holds for reference Sentinels too.
+
+use std::collections::BTreeSet;
+
+use crate::seen::{Property, Scene, Seen};
+
+/// Events by which a Sentinel decides.
+const DEEDS: [&str; 11] = [
+    "+sdown",
+    "-sdown",
+    "+odown",
+    "-odown",
+    "+try-failover",
+    "+elected-leader",
+    "+selected-slave",
+    "+promoted-slave",
+    "+slave-reconf-sent",
+    "+convert-to-slave",
+    "+fix-slave-config",
+];
+
+#[derive(Default)]
+pub struct Tilt {
+    tilted: BTreeSet<usize>,
+}
+
+impl Property for Tilt {
+    fn name(&self) -> &'static str {
+        "nothing is acted on in TILT"
+    }
+
+    fn see(&mut self, scene: &Scene, seen: &Seen) -> Result<(), String> {
+        let tilted = self.tilted.contains(&scene.node);
+        match seen {
+            Seen::Started => {
+                self.tilted.remove(&scene.node);
+            }
+            Seen::Notice { name, .. } if name == "+tilt" => {
+                self.tilted.insert(scene.node);
+            }
+            Seen::Notice { name, .. } if name == "-tilt" => {
+                self.tilted.remove(&scene.node);
+            }
+            Seen::Notice { name, payload } if tilted && DEEDS.contains(&name.as_str()) => {
+                return Err(format!("{name} {payload} in TILT"));
+            }
+            Seen::Pointed { server, .. } if tilted => return Err(format!("SLAVEOF to {server} in TILT")),
+            Seen::Told { master, down: true, .. } if tilted => {
+                return Err(format!("{master} is told to be down in TILT"));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::properties::stage::*;
+
+    #[test]
+    fn what_others_decide_is_taken() {
+        let mut stage = Stage::new(Tilt::default());
+        stage.says("+sdown", &of_master(1)).says("+tilt", "#tilt mode entered").fine(switched(1, 2));
+        stage.node(1).says("+sdown", &of_master(1)).node(0);
+        stage.says("-tilt", "#tilt mode exited").says("+sdown", &of_master(2)).fine(told(None, 0));
+    }
+
+    #[test]
+    fn nothing_else_is() {
+        let mut stage = Stage::new(Tilt::default());
+        stage.says("+tilt", "#tilt mode entered").wrong(notice("+sdown", &of_master(1)));
+        stage.wrong(pointed(2, None)).wrong(told(None, 0)).fine(Seen::Started).fine(pointed(2, None));
+    }
+}
