@@ -1,16 +1,28 @@
-//! The same engine under a virtual network, disk and clock: every run is fixed by its seed.
+//! The same engine under a virtual network, disk and clock: every run is fixed by its seed. docs/SIMULATOR.md tells what is modelled.
 //!
-//! `SIM_SEEDS=1000 cargo test --release --test sim` runs more of them; a failure prints its seed, and `SIM_SEED=<n>` replays it; with
-//! `SIM_TRACE=1` it tells what every Sentinel says meanwhile.
+//! `SIM_SEEDS=1000 cargo test --profile sim --features holes --test sim seeds` runs more of them; a failure prints its seed, and
+//! `SIM_SEED=<n>` replays it; with `SIM_TRACE=1` it tells everything that leaves a Sentinel.
 
-mod chaos;
+mod brain;
+mod clock;
+mod disk;
+mod door;
+mod faults;
+mod link;
+mod liveness;
 mod network;
 mod node;
-mod oracle;
-#[allow(dead_code)] // The world has nothing to show them yet.
+mod operator;
+mod plan;
 mod properties;
 mod redis;
+mod regressions;
+mod runner;
 mod scenarios;
 #[allow(dead_code)]
 mod seen;
+mod serving;
+mod shell;
+mod stats;
+mod trace;
 mod world;

@@ -1,0 +1,220 @@
+//! The end of every run: a core heals, whatever else is broken stays broken, and within a bound all is well, and stays so.
+//!
+//! The core is a majority of the Sentinels (and as many as the quorum asks for), all servers but perhaps one replica, and the network between
+//! them. All is well when the files of all core Sentinels and what they tell clients name one address, that server is a master, and every
+//! other server that lives follows it and is in step.
+
+use std::net::SocketAddrV4;
+
+use rand::Rng;
+use rand::seq::SliceRandom;
+
+use crate::clock::{MILLI, SECOND};
+use crate::disk::Health;
+use crate::faults::Mend;
+use crate::redis::{Lies, Refuses};
+use crate::seen::Seen;
+use crate::trace;
+use crate::world::World;
+
+/// How often it is looked whether all is well.
+const LOOK: u64 = 100 * MILLI;
+/// How long it has to stay so.
+const STAYS: u64 = 6 * SECOND;
+
+/// What was healed.
+pub struct Core {
+    pub nodes: Vec<usize>,
+}
+
+impl World {
+    /// The liveness phase.
+    pub fn recover(&mut self) {
+        if self.failure.is_some() {
+            return;
+        }
+        let core = self.heal_core();
+        let (down_after, timeout) = self.plan.slowest();
+        // A vote for a leader that died costs twice failover-timeout, a replica that strayed as much again, TILT half a minute.
+        let bound = 60 * SECOND + 2 * down_after + 5 * timeout;
+        if !self.settles("after everything healed", bound, &core) || !self.plan.last_failover {
+            return;
+        }
+        let cluster = self.rng.random_range(0..self.plan.clusters.len());
+        let Some(master) = self.master_of(cluster) else { return };
+        let spares = self.servers.values().filter(|server| server.alive && server.follows(master)).count();
+        if spares == 0 {
+            return;
+        }
+        self.kill_server(master, false);
+        let bound = 20 * SECOND + down_after + 3 * timeout;
+        if !self.settles("after one more master died", bound, &core) {
+            return;
+        }
+        self.mend(Mend::Server(master));
+        self.settles("after the old master came back", 30 * SECOND + timeout, &core);
+    }
+
+    fn settles(&mut self, when: &str, bound: u64, core: &Core) -> bool {
+        let deadline = self.now + bound;
+        let mut wrong = self.complaint(core);
+        while wrong.is_some() && self.now < deadline && self.failure.is_none() {
+            self.run_until(self.now + LOOK);
+            wrong = self.complaint(core);
+        }
+        if let Some(wrong) = wrong {
+            self.fail(format!("liveness: not within {} s {when}: {wrong}", bound / SECOND));
+            return false;
+        }
+        self.run_until(self.now + STAYS);
+        if let Some(wrong) = self.complaint(core) {
+            self.fail(format!("liveness: well again {when}, but not for long: {wrong}"));
+        }
+        self.failure.is_none()
+    }
+
+    /// Ends all trouble in a core, and most outside of it.
+    pub fn heal_core(&mut self) -> Core {
+        trace::note(self.now, "*", "the core heals");
+        let watches = self.plan.sentinels.iter().flat_map(|sentinel| &sentinel.watches);
+        let quorum = watches.map(|watch| watch.quorum as usize).max().unwrap_or(1);
+        let needed = quorum.max(self.home / 2 + 1).min(self.home);
+        let mut nodes: Vec<usize> = (0..self.home).collect();
+        nodes.shuffle(&mut self.rng);
+        let outside = nodes.split_off(needed);
+        for (from, to) in self.net.cuts() {
+            self.heal(from, to);
+        }
+        self.net.loss = 0.0;
+        self.heal_servers();
+        for node in outside {
+            if self.leave_broken(node) {
+                nodes.push(node);
+            }
+        }
+        nodes.sort_unstable();
+        for node in nodes.clone() {
+            self.heal_node(node);
+        }
+        for node in 0..self.home {
+            if self.facts[node].alive {
+                self.saw(node, &Seen::Healed);
+            }
+        }
+        Core { nodes }
+    }
+
+    fn heal_servers(&mut self) {
+        let clusters = self.plan.clusters.len();
+        let all: Vec<SocketAddrV4> = self.servers.keys().copied().collect();
+        for address in all {
+            let server = self.servers.get_mut(&address).expect("listed");
+            (server.lies, server.refuses, server.lag) = (Lies::default(), Refuses::default(), 0);
+            (server.priority, server.busy_script) = (100, false);
+            let cluster = server.cluster;
+            if cluster < clusters {
+                self.restore_password(address, cluster);
+            }
+            self.resume_server(address);
+            let master = (cluster < clusters).then(|| self.master_of(cluster)).flatten();
+            let replicas = self.plan.clusters.get(cluster).map_or(0, |cluster| cluster.replicas);
+            if replicas >= 2 && master != Some(address) && self.rng.random_bool(0.1) {
+                // It stays as it is, which may be dead.
+                continue;
+            }
+            self.restart_server(address, 0, true, false);
+        }
+    }
+
+    /// A Sentinel outside of the core keeps its trouble, or gets some for good. True if it has none.
+    fn leave_broken(&mut self, node: usize) -> bool {
+        match self.rng.random_range(0..6) {
+            0 => self.kill_node(node, false),
+            1 => self.stop_node(node),
+            2 => self.nodes[node].disk.health = Health::Full,
+            kind @ (3 | 4) => {
+                let machine = self.machine(node);
+                let nodes = self.nodes.iter().map(|node| *node.address.ip());
+                let others: Vec<_> = nodes.chain(self.servers.keys().map(|address| *address.ip())).collect();
+                for other in others.into_iter().filter(|other| *other != machine) {
+                    self.net.cut(other, machine);
+                    if kind == 4 {
+                        self.net.cut(machine, other);
+                    }
+                }
+            }
+            _ => return true,
+        }
+        trace::note(self.now, &node.to_string(), "stays broken");
+        false
+    }
+
+    fn heal_node(&mut self, node: usize) {
+        self.nodes[node].disk.health = Health::Well;
+        self.resume_node(node);
+        self.start_node(node);
+        self.order(node, &["SENTINEL", "SIMULATE-FAILURE"]);
+        for cluster in 0..self.plan.clusters.len() {
+            let name = self.plan.clusters[cluster].name.clone();
+            let disk = &self.facts[node].disk;
+            let known = disk.masters.iter().find(|master| master.name.as_str() == name);
+            if known.is_none_or(|master| master.replicas.is_empty() && master.peers.is_empty()) {
+                // It was told of the master while nobody could tell it the rest.
+                self.monitor_again(node, cluster);
+            }
+            let watch = self.plan.sentinels[node].watches[cluster].clone();
+            let (quorum, down_after) = (watch.quorum.to_string(), watch.down_after.to_string());
+            let numbers = ["quorum", &quorum, "down-after-milliseconds", &down_after];
+            self.order(node, &[&["SENTINEL", "SET", &name], &numbers[..]].concat());
+        }
+    }
+
+    /// What is not as it should be.
+    fn complaint(&mut self, core: &Core) -> Option<String> {
+        (0..self.plan.clusters.len()).find_map(|cluster| self.complaint_about(cluster, core))
+    }
+
+    fn complaint_about(&mut self, cluster: usize, core: &Core) -> Option<String> {
+        let name = self.plan.clusters[cluster].name.clone();
+        let mut agreed = None;
+        for &node in &core.nodes {
+            let disk = &self.facts[node].disk;
+            let Some(master) = disk.masters.iter().find(|master| master.name.as_str() == name) else {
+                return Some(format!("Sentinel {node} does not watch {name}"));
+            };
+            let address = (master.host.clone(), master.port);
+            if *agreed.get_or_insert(address.clone()) != address {
+                return Some(format!(
+                    "the files of Sentinels {:?} name different masters of {name}",
+                    core.nodes
+                ));
+            }
+        }
+        let (host, port) = agreed?;
+        let address = SocketAddrV4::new(host.parse().ok()?, port);
+        let Some(master) = self.servers.get(&address).filter(|server| server.alive && server.is_master())
+        else {
+            return Some(format!("{address} is not the master of {name}"));
+        };
+        if master.cluster != cluster {
+            return Some(format!("{address} is the neighbours'"));
+        }
+        let ours = self.servers.values().filter(|server| server.cluster == cluster && server.alive);
+        let stray = ours
+            .into_iter()
+            .find(|server| server.address != address && !(server.follows(address) && server.is_in_step()));
+        if let Some(stray) = stray {
+            return Some(format!(
+                "{} of {name} is {:?} and not in step with {address}",
+                stray.address, stray.role
+            ));
+        }
+        for &node in &core.nodes {
+            let told = self.lookup(node, &name);
+            if told != Some(address) {
+                return Some(format!("Sentinel {node} tells clients {told:?} instead of {address}"));
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,156 @@
+//! What people do to a fleet: commands to Sentinels, passwords and roles of servers, machines that change their owner.
+
+use std::net::SocketAddrV4;
+
+use rand::Rng;
+use sentineld::wire::{Frame, ReplyDecoder};
+
+use crate::clock::MILLI;
+use crate::faults::{Fault, Mend};
+use crate::plan::server_address;
+use crate::redis::Server;
+use crate::world::{World, neighbour_address};
+
+impl World {
+    /// The address of a cluster's master: what the newest configuration on any of our disks says.
+    pub fn master_of(&self, cluster: usize) -> Option<SocketAddrV4> {
+        let name = &self.plan.clusters[cluster].name;
+        let all = self.facts[..self.home].iter().flat_map(|facts| &facts.disk.masters);
+        let newest =
+            all.filter(|master| master.name.as_str() == name).max_by_key(|master| master.config_epoch)?;
+        Some(SocketAddrV4::new(newest.host.parse().ok()?, newest.port))
+    }
+
+    /// What a Sentinel tells a client that looks a master up.
+    pub fn lookup(&mut self, node: usize, name: &str) -> Option<SocketAddrV4> {
+        let answer = self.query(node, &["SENTINEL", "GET-MASTER-ADDR-BY-NAME", name])?;
+        let mut decoder = ReplyDecoder::default();
+        decoder.feed(&answer);
+        let Ok(Some(Frame::Array(words))) = decoder.next_frame() else { return None };
+        let [Frame::Bulk(host), Frame::Bulk(port)] = words.as_slice() else { return None };
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Some(SocketAddrV4::new(text(host).parse().ok()?, text(port).parse().ok()?))
+    }
+
+    /// An operator does something.
+    pub fn operate(&mut self, fault: Fault, node: usize, server: SocketAddrV4) {
+        let cluster = self.rng.random_range(0..self.plan.clusters.len());
+        let name = self.plan.clusters[cluster].name.clone();
+        let tell = |world: &mut World, words: &[&str]| {
+            world.order(node, words);
+        };
+        match fault {
+            Fault::ForcedFailover => tell(self, &["SENTINEL", "FAILOVER", &name]),
+            Fault::Reset => tell(self, &["SENTINEL", "RESET", &name]),
+            Fault::Settings => self.change_settings(node, cluster, &name),
+            Fault::Remonitor => self.monitor_again(node, cluster),
+            Fault::Curiosity => match self.rng.random_range(0..4) {
+                0 => tell(self, &["SENTINEL", "CKQUORUM", &name]),
+                1 => tell(self, &["SENTINEL", "FLUSHCONFIG"]),
+                2 => tell(self, &["SENTINEL", "DEBUG", "PUBLISH-PERIOD", "1000"]),
+                _ => tell(self, &["SENTINEL", "DEBUG", "INFO-PERIOD", "5000"]),
+            },
+            Fault::SimulateFailure => {
+                let when = ["crash-after-election", "crash-after-promotion"][self.rng.random_range(0..2)];
+                tell(self, &["SENTINEL", "SIMULATE-FAILURE", when]);
+                self.mend_after(15_000, 30_000, Mend::Node(node));
+            }
+            _ => self.hand_made_role(server),
+        }
+    }
+
+    fn change_settings(&mut self, node: usize, cluster: usize, name: &str) {
+        let watch = self.plan.sentinels[node].watches[cluster].clone();
+        let (option, now, later) = match self.rng.random_range(0..3) {
+            0 => ("quorum", self.rng.random_range(1..=self.home as u64), u64::from(watch.quorum)),
+            1 => ("down-after-milliseconds", self.rng.random_range(200..5_000), watch.down_after),
+            _ => ("parallel-syncs", self.rng.random_range(1..4), u64::from(watch.parallel_syncs)),
+        };
+        self.order(node, &["SENTINEL", "SET", name, option, &now.to_string()]);
+        let back = ["SENTINEL", "SET", name, option, &later.to_string()].map(str::to_owned).to_vec();
+        self.mend_after(1_000, 20_000, Mend::Order(node, back));
+    }
+
+    /// Takes a master out of a Sentinel's hands, and gives it back with the address that the others know.
+    pub fn monitor_again(&mut self, node: usize, cluster: usize) {
+        let Some(master) = self.master_of(cluster) else { return };
+        let name = self.plan.clusters[cluster].name.clone();
+        let watch = self.plan.sentinels[node].watches[cluster].clone();
+        let (ip, port, quorum) =
+            (master.ip().to_string(), master.port().to_string(), watch.quorum.to_string());
+        self.order(node, &["SENTINEL", "REMOVE", &name]);
+        self.order(node, &["SENTINEL", "MONITOR", &name, &ip, &port, &quorum]);
+        let (down_after, timeout) = (watch.down_after.to_string(), watch.failover_timeout.to_string());
+        let numbers = ["down-after-milliseconds", &down_after, "failover-timeout", &timeout];
+        self.order(node, &[&["SENTINEL", "SET", &name], &numbers[..]].concat());
+        if let Some(password) = self.plan.clusters[cluster].password.clone() {
+            self.order(node, &["SENTINEL", "SET", &name, "auth-pass", &password]);
+        }
+    }
+
+    /// A server takes another password; whoever is connected stays so.
+    pub fn change_password(&mut self, address: SocketAddrV4) {
+        let server = self.servers.get_mut(&address).expect("a server");
+        server.password = Some(b"changed".to_vec());
+        let cluster = server.cluster;
+        for node in 0..self.home {
+            if self.rng.random() {
+                self.break_links(node, address);
+            }
+        }
+        self.note(&format!("{address} takes another password"));
+        self.mend_after(2_000, 15_000, Mend::Password(address, cluster));
+    }
+
+    /// The operator has second thoughts.
+    pub fn restore_password(&mut self, address: SocketAddrV4, cluster: usize) {
+        let password = self.plan.clusters[cluster].password.clone();
+        let server = self.servers.get_mut(&address).expect("a server");
+        server.password = password.map(String::into_bytes);
+    }
+
+    /// Somebody says SLAVEOF to a server without telling the Sentinels.
+    fn hand_made_role(&mut self, address: SocketAddrV4) {
+        let cluster = self.servers[&address].cluster;
+        let replicas = self.plan.clusters.get(cluster).map_or(1, |cluster| cluster.replicas);
+        let other = server_address(cluster, self.rng.random_range(0..=replicas));
+        let (promotes, fresh) = (self.rng.random_bool(0.5), self.fresh_id());
+        let now = self.now;
+        let server = self.servers.get_mut(&address).expect("a server");
+        if !server.is_well(now) {
+            return;
+        }
+        if promotes {
+            server.become_master(&fresh);
+        } else if other != address {
+            server.follow(now, other);
+        }
+        let master = server.master();
+        self.note(&format!("{address} is made to follow {master:?} by hand"));
+    }
+
+    /// A replica of ours is lost for good, and a replica of the neighbours' master appears at its address.
+    pub fn reuse_address(&mut self) {
+        let master = neighbour_address(&self.plan, 0);
+        let (Some(lineage), Some(known)) =
+            (self.servers.get(&master).map(|server| server.replid.clone()), self.master_of(0))
+        else {
+            return;
+        };
+        let cluster = self.plan.clusters.len();
+        let ours = self.servers.values().filter(|server| server.cluster == 0 && server.address != known);
+        // Enough of ours must be left for a failover.
+        let candidates: Vec<SocketAddrV4> = ours.map(|server| server.address).collect();
+        if candidates.len() < 2 {
+            return;
+        }
+        let address = candidates[self.rng.random_range(0..candidates.len())];
+        self.kill_server(address, false);
+        let mut stranger = Server::new(address, cluster, &lineage);
+        stranger.run_id = self.fresh_id();
+        stranger.follow(self.now, master);
+        self.servers.insert(address, stranger);
+        self.note(&format!("{address} belongs to the neighbours from now on"));
+        self.queue.push(self.now + MILLI, crate::world::Event::Replicate(false));
+    }
+}
