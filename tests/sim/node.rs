@@ -62,7 +62,7 @@ pub struct Node {
 pub const OPERATOR: Wire = 0;
 
 impl World {
-    /// A new machine with a first configuration file; its Sentinel starts.
+    /// A new machine with a first configuration file; nothing runs on it yet.
     pub fn add_node(&mut self, node: usize, text: String) {
         let (disk, settings) = Disk::new(text.into_bytes()).expect("a valid first file");
         let kind = self.plan.sentinels.get(node).map_or(Kind::Ours, |sentinel| sentinel.kind);
@@ -95,7 +95,6 @@ impl World {
             my_id: String::new(),
             book: settings,
         });
-        self.start_node(node);
     }
 
     /// Starts a Sentinel from the text on its disk.

@@ -82,6 +82,13 @@ pub fn quietly<T>(what: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
+/// Every property; with `SIM_PROPERTIES=word,word` only those whose names contain one of the words.
+pub fn wanted() -> Vec<Box<dyn Property>> {
+    let Ok(words) = std::env::var("SIM_PROPERTIES") else { return properties::all() };
+    let is_wanted = |name: &str| words.split(',').any(|word| !word.is_empty() && name.contains(word));
+    properties::all().into_iter().filter(|property| is_wanted(property.name())).collect()
+}
+
 /// A number from the environment.
 pub fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
@@ -103,7 +110,7 @@ fn run_all(next: impl Fn() -> Option<u64> + Sync, each_minute: bool) -> Tally {
     let minutes = AtomicU64::new(0);
     let work = || {
         while let Some(seed) = (!stop.load(Ordering::Relaxed)).then(&next).flatten() {
-            let outcome = run(Plan::new(seed), properties::all());
+            let outcome = run(Plan::new(seed), wanted());
             let mut tally = tally.lock().expect("no panic here");
             tally.stats.add(&outcome.stats);
             if let Some(failure) = outcome.failure {

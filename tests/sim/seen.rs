@@ -109,8 +109,6 @@ pub struct Scene<'a> {
     pub node: usize,
     /// Of every Sentinel, by its number.
     pub nodes: &'a [NodeFacts],
-    /// What this run is made of.
-    pub plan: &'a crate::plan::Plan,
     /// Every Redis server there is, by its address.
     pub servers: &'a std::collections::BTreeMap<SocketAddrV4, crate::redis::Server>,
 }

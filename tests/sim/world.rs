@@ -108,6 +108,9 @@ impl World {
             let (node, text) = (world.home, world.neighbours_file());
             world.add_node(node, text);
         }
+        for node in 0..world.nodes.len() {
+            world.start_node(node);
+        }
         world
     }
 
@@ -189,13 +192,7 @@ impl World {
         if node >= self.home || self.failure.is_some() {
             return;
         }
-        let scene = Scene {
-            at: self.now,
-            node,
-            nodes: &self.facts[..self.home],
-            plan: &self.plan,
-            servers: &self.servers,
-        };
+        let scene = Scene { at: self.now, node, nodes: &self.facts[..self.home], servers: &self.servers };
         for property in &mut self.properties {
             if let Err(text) = property.see(&scene, seen) {
                 self.failure = Some(format!("{}: {text}", property.name()));
@@ -210,7 +207,7 @@ impl World {
             return;
         }
         let facts = &self.facts[..self.home];
-        let scene = Scene { at: self.now, node: 0, nodes: facts, plan: &self.plan, servers: &self.servers };
+        let scene = Scene { at: self.now, node: 0, nodes: facts, servers: &self.servers };
         for property in &mut self.properties {
             if let Err(text) = property.finish(&scene) {
                 self.failure = Some(format!("{}: {text}", property.name()));

@@ -7,8 +7,7 @@ mod failovers;
 use std::net::SocketAddrV4;
 
 use crate::plan::{Plan, server_address};
-use crate::properties;
-use crate::runner::{number, quietly};
+use crate::runner::{number, quietly, wanted};
 use crate::trace;
 use crate::world::World;
 
@@ -36,7 +35,7 @@ pub fn for_seeds(scenario: impl Fn(u64)) {
 
 /// A world with every property, just started.
 pub fn world(plan: Plan) -> World {
-    World::new(plan, properties::all())
+    World::new(plan, wanted())
 }
 
 /// Everybody knows everybody, and the seed decides how far into its periods.
