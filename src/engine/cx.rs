@@ -187,8 +187,14 @@ impl Cx {
             let Some(master) = fleet.masters.get(id) else { continue };
             self.touch_master(id);
             self.touch_link(master.instance.link);
-            master.replicas.iter().for_each(|replica| self.touch(Entity::Replica(*replica)));
-            master.peers.iter().for_each(|peer| self.touch(Entity::Peer(*peer)));
+            let replicas = master.replicas.iter().map(|id| Entity::Replica(*id));
+            // Who was learnt of while the save was awaited was not contacted so far.
+            for entity in replicas.chain(master.peers.iter().map(|id| Entity::Peer(*id))) {
+                self.touch(entity);
+                if let Some(instance) = fleet.instance(entity) {
+                    self.touch_link(instance.link);
+                }
+            }
             let unsettled = [master.ballot.revision, master.config_revision, master.begun]
                 .iter()
                 .any(|at| !self.outbox.is_durable(*at));

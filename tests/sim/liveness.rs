@@ -152,8 +152,10 @@ impl World {
     fn heal_node(&mut self, node: usize) {
         self.nodes[node].disk.health = Health::Well;
         self.resume_node(node);
+        if self.nodes[node].doomed {
+            self.kill_node(node, false);
+        }
         self.start_node(node);
-        self.order(node, &["SENTINEL", "SIMULATE-FAILURE"]);
         for cluster in 0..self.plan.clusters.len() {
             let name = self.plan.clusters[cluster].name.clone();
             let disk = &self.facts[node].disk;
@@ -199,7 +201,14 @@ impl World {
         if master.cluster != cluster {
             return Some(format!("{address} is the neighbours'"));
         }
+        // Who was forgotten by an operator while it was away is for the operator to remember.
+        let known = |address: SocketAddrV4| {
+            let files = core.nodes.iter().flat_map(|node| &self.facts[*node].disk.masters);
+            let mut replicas = files.flat_map(|master| &master.replicas);
+            replicas.any(|(host, port)| *host == address.ip().to_string() && *port == address.port())
+        };
         let ours = self.servers.values().filter(|server| server.cluster == cluster && server.alive);
+        let ours = ours.filter(|server| known(server.address));
         let stray = ours
             .into_iter()
             .find(|server| server.address != address && !(server.follows(address) && server.is_in_step()));

@@ -47,6 +47,8 @@ pub struct Node {
     /// How wrong its wall clock is, in milliseconds.
     pub wall_shift: i64,
     pub wakes_at: Option<u64>,
+    /// An operator had it crash in its next failover.
+    pub doomed: bool,
     /// What it tells clients that look a master up.
     pub directory: BTreeMap<MasterName, (String, u16)>,
     /// The masters that peers asked about, until they are answered.
@@ -60,6 +62,8 @@ pub struct Node {
 
 /// The operator's connection, which needs no network.
 pub const OPERATOR: Wire = 0;
+/// The connection of a client on the same machine, likewise.
+pub const CLIENT: Wire = Wire::MAX;
 
 impl World {
     /// A new machine with a first configuration file; nothing runs on it yet.
@@ -89,6 +93,7 @@ impl World {
             kept: None,
             wall_shift: 0,
             wakes_at: None,
+            doomed: false,
             directory: BTreeMap::new(),
             questions: BTreeMap::new(),
             written: Vec::new(),
@@ -111,6 +116,7 @@ impl World {
         };
         state.incarnation += 1;
         state.powered = true;
+        state.doomed = false;
         state.book = settings.clone();
         let brain = Brain::new(state.kind, settings, seed, clock::now(self.now, state.wall_shift), opening);
         state.my_id = brain.my_id();
@@ -152,7 +158,7 @@ impl World {
                 self.close(link.wire);
             }
         }
-        for wire in sessions.into_keys().filter(|wire| *wire != OPERATOR) {
+        for wire in sessions.into_keys().filter(|wire| ![OPERATOR, CLIENT].contains(wire)) {
             if with_machine {
                 if let Some(connection) = self.net.connections.get_mut(&wire) {
                     connection.server_open = false;

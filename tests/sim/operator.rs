@@ -6,7 +6,9 @@ use rand::Rng;
 use sentineld::wire::{Frame, ReplyDecoder};
 
 use crate::clock::MILLI;
+use crate::door::Session;
 use crate::faults::{Fault, Mend};
+use crate::node::CLIENT;
 use crate::plan::server_address;
 use crate::redis::Server;
 use crate::world::{World, neighbour_address};
@@ -23,7 +25,10 @@ impl World {
 
     /// What a Sentinel tells a client that looks a master up.
     pub fn lookup(&mut self, node: usize, name: &str) -> Option<SocketAddrV4> {
-        let answer = self.query(node, &["SENTINEL", "GET-MASTER-ADDR-BY-NAME", name])?;
+        // On a connection of its own: nothing that waits for a disk is before it.
+        self.nodes.get_mut(node)?.brain.as_ref()?;
+        self.nodes[node].sessions.insert(CLIENT, Session::default());
+        let answer = self.talk(node, CLIENT, &["SENTINEL", "GET-MASTER-ADDR-BY-NAME", name])?;
         let mut decoder = ReplyDecoder::default();
         decoder.feed(&answer);
         let Ok(Some(Frame::Array(words))) = decoder.next_frame() else { return None };
@@ -53,6 +58,7 @@ impl World {
             Fault::SimulateFailure => {
                 let when = ["crash-after-election", "crash-after-promotion"][self.rng.random_range(0..2)];
                 tell(self, &["SENTINEL", "SIMULATE-FAILURE", when]);
+                self.nodes[node].doomed = true;
                 self.mend_after(15_000, 30_000, Mend::Node(node));
             }
             _ => self.hand_made_role(server),

@@ -11,7 +11,7 @@ use crate::clock;
 use crate::door::Session;
 use crate::link::Link;
 use crate::network::{Packet, Way, Wire};
-use crate::node::{Mail, OPERATOR};
+use crate::node::{CLIENT, Mail, OPERATOR};
 use crate::seen::{Kind, Seen};
 use crate::trace;
 use crate::world::{Event, World};
@@ -166,7 +166,11 @@ impl World {
         self.turns += 1;
         let unsettled = brain.check(self.turns.is_multiple_of(DEEP_CHECK));
         if !unsettled.is_empty() {
-            self.fail(format!("Sentinel {node} was not settled: {unsettled:?}"));
+            let due = self.nodes[node].brain.as_ref().and_then(|brain| brain.next_deadline());
+            self.fail(format!(
+                "Sentinel {node} was not settled at {} (next look: {due:?}): {unsettled:?}",
+                self.now
+            ));
         }
         self.drain(node, actions);
         self.flush(node);
@@ -310,7 +314,7 @@ impl World {
         let mut written = std::mem::take(&mut self.nodes[node].written);
         written.sort_unstable();
         written.dedup();
-        for wire in written.drain(..).filter(|wire| *wire != OPERATOR) {
+        for wire in written.drain(..).filter(|wire| ![OPERATOR, CLIENT].contains(wire)) {
             if let Some(session) = self.nodes[node].sessions.get_mut(&wire) {
                 let bytes = session.out.split().to_vec();
                 if !bytes.is_empty() {
@@ -334,16 +338,17 @@ impl World {
         }
         trace::note(self.now, &node.to_string(), &format!("is told: {}", words.join(" ")));
         self.saw(node, &Seen::Ordered { words: words.iter().map(|word| (*word).to_owned()).collect() });
-        self.query(node, words)
+        self.talk(node, OPERATOR, words)
     }
 
-    /// The same, if it changes nothing and nobody needs to know of it.
-    pub fn query(&mut self, node: usize, words: &[&str]) -> Option<Bytes> {
-        let bytes = Session::request(words);
+    /// The same on some connection of this machine to itself; nobody is shown it.
+    pub fn talk(&mut self, node: usize, wire: Wire, words: &[&str]) -> Option<Bytes> {
+        // What waited for a disk until now answers an earlier command.
+        self.nodes[node].sessions.get_mut(&wire)?.out.clear();
         let mut inputs = Vec::new();
-        self.read_door(node, OPERATOR, &bytes, &mut inputs);
+        self.read_door(node, wire, &Session::request(words), &mut inputs);
         self.turn(node, &mut inputs);
-        let session = self.nodes[node].sessions.get_mut(&OPERATOR)?;
+        let session = self.nodes[node].sessions.get_mut(&wire)?;
         Some(session.out.split().freeze()).filter(|answer| !answer.is_empty())
     }
 }

@@ -76,6 +76,8 @@ fn connect(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, kind: ConnKind, target: &
         fleet.links[id].owners.iter().for_each(|owner| cx.touch(*owner));
     }
     cx.outbox.push(Action::Connect(ConnId { link: id, kind, attempt }, target.clone()));
+    // When an attempt that hangs is given up follows from what was just recorded.
+    cx.touch_link(id);
 }
 
 /// What is going to be sent as soon as the connection is established. Compat: it counts as unanswered from the start of the attempt, as the
