@@ -9,7 +9,6 @@ use sentineld::model::{Epoch, MasterName, RunId};
 use sentineld::wire::reply::MasterDownReply;
 use sentineld::wire::{Hello, InfoReport, PingReply, Reply};
 
-use crate::plan::Plan;
 use crate::redis::Server;
 use crate::seen::{Kind, NodeFacts, Property, Scene, Seen};
 
@@ -34,7 +33,6 @@ pub fn id(number: usize) -> String {
 /// A property, and Sentinels to see things at: three of them, with a quorum of two, that know each other.
 pub struct Stage<P> {
     property: P,
-    plan: Plan,
     pub servers: BTreeMap<SocketAddrV4, Server>,
     pub nodes: Vec<NodeFacts>,
     at: u64,
@@ -44,7 +42,7 @@ pub struct Stage<P> {
 impl<P: Property> Stage<P> {
     pub fn new(property: P) -> Self {
         let nodes = (0..3).map(facts).collect();
-        Stage { property, plan: Plan::plain(0, 3, 2), servers: BTreeMap::new(), nodes, at: 0, node: 0 }
+        Stage { property, servers: BTreeMap::new(), nodes, at: 0, node: 0 }
     }
 
     /// It is that late, in milliseconds.
@@ -108,13 +106,7 @@ impl<P: Property> Stage<P> {
     }
 
     fn see(&mut self, seen: &Seen) -> Result<(), String> {
-        let scene = Scene {
-            at: self.at,
-            node: self.node,
-            nodes: &self.nodes,
-            plan: &self.plan,
-            servers: &self.servers,
-        };
+        let scene = Scene { at: self.at, node: self.node, nodes: &self.nodes, servers: &self.servers };
         self.property.see(&scene, seen)
     }
 }
