@@ -200,7 +200,7 @@ impl World {
         let scene = Scene { at: self.now, node, nodes: &self.facts[..self.home], servers: &self.servers };
         for property in &mut self.properties {
             if let Err(text) = property.see(&scene, seen) {
-                self.failure = Some(format!("{}: {text}", property.name()));
+                self.failure = Some(format!("{}: Sentinel {node}: {text}", property.name()));
                 return;
             }
         }
