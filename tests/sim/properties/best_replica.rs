@@ -1,10 +1,10 @@
 //! **Who is promoted may be promoted, and is the best that was known**: by reports of this failover, not of before. A replica that is loading,
-//! in the middle of a synchronisation, no replica at all, or of priority 0 is never chosen; nor one that has less of the data than another
+//! in the middle of a synchronisation, or of priority 0 is never chosen; nor one that has less of the data than another
 //! of the same lineage and no better a priority (spec 2 §9.3; §14.2 row 8, §14.3).
 //!
 //! Judged by the last INFO that reached the leader. It must have come after the election, or not more than a second before the choice; in
 //! neither case before the master was objectively down. A replica that has not been in step since it started ranks behind those that were.
-//! Compared are replicas of one replication id, of the first choice of a failover, unless the leader had to stop waiting for reports.
+//! One that is a master already was promoted by a leader that died, and may be chosen again (§9.11). Compared are replicas of one replication id, of the first choice of a failover, unless the leader had to stop waiting for reports.
 //! Reference Sentinels are skipped: they choose by reports up to 30 s old.
 //!
 //! Can't see: what a replica that lies really has. Which lineage is the right one is for another property.
@@ -113,7 +113,10 @@ impl BestReplica {
             return Ok(());
         }
         let better = self.rivals(scene, master, chosen).find(|(_, rival)| {
-            rival.repl_id.is_some() && rival.repl_id == report.repl_id && merit(rival) < merit(report)
+            rival.repl_id.is_some()
+                && rival.repl_id == report.repl_id
+                && report.role == rival.role
+                && merit(rival) < merit(report)
         });
         match better {
             Some((address, rival)) => Err(format!(
@@ -142,6 +145,7 @@ impl BestReplica {
             let (at, report) = known.reported.as_ref()?;
             let fit = known.linked && !known.down && scene.at < known.alive_at + SILENT;
             let recent = scene.at - at < RECENT;
+            let fit = fit && report.role == Some(Role::Replica);
             (fit && recent && objection(report).is_none()).then_some((address, &**report))
         })
     }
@@ -149,8 +153,8 @@ impl BestReplica {
 
 /// Why a report excludes its replica, if so.
 fn objection(report: &InfoReport) -> Option<&'static str> {
-    if report.role != Some(Role::Replica) {
-        Some("which is no replica")
+    if report.role.is_none() {
+        Some("which does not say what it is")
     } else if report.priority == Some(0) {
         Some("whose priority is 0")
     } else if report.loading {
@@ -211,7 +215,7 @@ mod tests {
 
     #[test]
     fn nor_is_one_that_may_not_be_promoted() {
-        for bad in ["loading:1;", "master_sync_in_progress:1;", "slave_priority:0;", "role:master;"] {
+        for bad in ["loading:1;", "master_sync_in_progress:1;", "slave_priority:0;"] {
             let (mut stage, seen) = choice(&format!("{GOOD}{bad}"), "", 2);
             stage.wrong(seen);
         }

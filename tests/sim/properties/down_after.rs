@@ -14,6 +14,9 @@ use sentineld::wire::{PingReply, Reply, Role};
 use super::words::{self, Named};
 use crate::seen::{Kind, Property, Scene, Seen};
 
+/// So long a new master's clock waits for a connection, in nanoseconds: then one that can't be reached is down in bounded time.
+const CONTACT: u64 = 2_000_000_000;
+
 #[derive(Default)]
 pub struct DownAfter {
     nodes: BTreeMap<usize, Node>,
@@ -25,8 +28,10 @@ struct Node {
     alive: BTreeMap<SocketAddrV4, u64>,
     /// When it was held for down.
     down: BTreeMap<SocketAddrV4, u64>,
-    /// New masters that were not connected yet.
-    fresh: Vec<SocketAddrV4>,
+    /// New masters that were not connected yet, and since when they are masters.
+    fresh: BTreeMap<SocketAddrV4, u64>,
+    /// By master's name: where it is by the last switch.
+    places: BTreeMap<String, SocketAddrV4>,
     /// Masters that called themselves replicas in their last INFO.
     strayed: Vec<SocketAddrV4>,
     /// The least down-after by master, in nanoseconds.
@@ -48,9 +53,10 @@ impl Property for DownAfter {
             }
             Seen::Saved => node.read(scene),
             Seen::Ordered { words } => node.ordered(words),
-            Seen::Linked { to, kind: ConnKind::Command } if node.fresh.contains(to) => {
-                node.fresh.retain(|address| address != to);
-                node.alive.insert(*to, scene.at);
+            Seen::Linked { to, kind: ConnKind::Command } => {
+                if let Some(since) = node.fresh.remove(to) {
+                    node.alive.insert(*to, scene.at.min(since + CONTACT));
+                }
             }
             Seen::Got {
                 from,
@@ -65,18 +71,33 @@ impl Property for DownAfter {
                 }
             }
             Seen::Notice { name, payload } if name == "+switch-master" => {
-                if let Some((_, old, new)) = words::switch(payload) {
-                    node.renew(scene.at, &[old, new]);
-                    node.fresh = vec![new];
+                if let Some((master, _, new)) = words::switch(payload) {
+                    node.places.insert(master.to_owned(), new);
+                    node.renew(scene.at, &[new]);
+                    node.fresh.insert(new, scene.at);
                 }
             }
-            Seen::Notice { name, payload }
-                if matches!(name.as_str(), "+slave" | "+sentinel" | "+monitor") =>
-            {
+            // Everything is begun anew with the new master, which is talked to for a while already.
+            Seen::Notice { name, payload } if name == "+failover-end" => {
+                let master = words::instance(payload).map(|named| named.master.to_owned());
+                if let Some(place) = master.and_then(|name| node.places.get(&name).copied()) {
+                    node.renew(scene.at, &[place]);
+                    node.fresh.insert(place, scene.at);
+                }
+            }
+            Seen::Notice { name, payload } if matches!(name.as_str(), "+slave" | "+monitor") => {
                 if let Some(named) = words::instance(payload) {
                     node.renew(scene.at, &[named.address]);
                 }
             }
+            Seen::Notice { name, payload } if name == "+sentinel" => {
+                // One link serves all masters that share a peer: who is new for one of them may be long silent for another.
+                if let Some(named) = words::instance(payload) {
+                    node.alive.entry(named.address).or_insert(scene.at);
+                }
+            }
+            // After a freeze all clocks start again.
+            Seen::Notice { name, .. } if name == "+tilt" => node.down.clear(),
             Seen::Notice { name, payload } => {
                 if let Some(named) = words::instance(payload) {
                     return node.verdict(scene, name, &named);

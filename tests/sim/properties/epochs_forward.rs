@@ -29,6 +29,16 @@ struct OfMaster {
     told: Epoch,
     saved: Epoch,
     vote: Epoch,
+    /// An operator removed it; what is lower than before is of a new beginning.
+    removed: bool,
+}
+
+impl OfMaster {
+    fn begin_anew(&mut self, lower: bool) {
+        if self.removed && lower {
+            *self = OfMaster::default();
+        }
+    }
 }
 
 impl Property for EpochsForward {
@@ -40,10 +50,10 @@ impl Property for EpochsForward {
         let (facts, me) = (scene.facts(), &scene.facts().run_id);
         match seen {
             Seen::Ordered { words } => {
-                self.masters.retain(|(node, name), _| {
-                    let (verb, _) = words::order(words);
-                    node != me || verb == "RESET" || !words::forgets(words, name)
-                });
+                let gone = |name: &str| words::order(words).0 != "RESET" && words::forgets(words, name);
+                for ((node, name), known) in &mut self.masters {
+                    known.removed |= node == me && gone(name);
+                }
                 Ok(())
             }
             Seen::Greeted { hello, .. } if facts.kind == Kind::Ours => {
@@ -54,6 +64,7 @@ impl Property for EpochsForward {
                     return Ok(());
                 };
                 let known = self.masters.entry((me.clone(), name.to_owned())).or_default();
+                known.begin_anew(hello.config_epoch < known.told);
                 if hello.config_epoch < known.told {
                     let epoch = hello.config_epoch;
                     return Err(format!("told of configuration {epoch} of {name} after {}", known.told));
@@ -67,6 +78,7 @@ impl Property for EpochsForward {
                 for master in &facts.disk.masters {
                     let key = (me.clone(), master.name.to_string());
                     let known = self.masters.entry(key).or_default();
+                    known.begin_anew(master.config_epoch < known.saved || master.leader_epoch < known.vote);
                     forward("saved configuration epoch", &mut known.saved, master.config_epoch)?;
                     forward("epoch of the saved vote", &mut known.vote, master.leader_epoch)?;
                 }

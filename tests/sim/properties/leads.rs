@@ -15,8 +15,6 @@ use crate::seen::{Kind, Scene, Seen};
 /// One Sentinel's failover of one master, from `+try-failover` to its end.
 #[derive(Clone, Debug, Default)]
 pub struct Lead {
-    /// When it began.
-    pub tried_at: u64,
     /// An operator asked for it.
     pub forced: bool,
     /// The master was objectively down, by its own word, when it began.
@@ -140,7 +138,7 @@ impl Node {
                 self.orders.retain(|name| *name != master);
                 let epoch = (scene.facts().kind == Kind::Reference).then_some(self.current);
                 let odown = self.down.get(&master).copied().unwrap_or(false);
-                let lead = Lead { tried_at: scene.at, forced, odown, epoch, ..Lead::default() };
+                let lead = Lead { forced, odown, epoch, ..Lead::default() };
                 self.leads.insert(master, lead);
             }
             "+failover-end" | "+reset-master" | "-monitor" => {

@@ -9,6 +9,7 @@ mod durable_votes;
 mod epoch_cap;
 mod epochs_forward;
 mod equal_configs;
+mod foreign;
 mod knowledge;
 mod known_peers;
 mod leads;
@@ -42,6 +43,7 @@ pub fn all() -> Vec<Box<dyn Property>> {
         Box::<lost_mandate::LostMandate>::default(),
         Box::<best_replica::BestReplica>::default(),
         Box::<no_demotion::NoDemotion>::default(),
+        Box::<foreign::Foreign>::default(),
         Box::<parallel_syncs::ParallelSyncs>::default(),
         Box::<spacing::Spacing>::default(),
         Box::<publication::Publication>::default(),

@@ -24,7 +24,7 @@ pub struct ParallelSyncs {
     leads: Leads,
     /// By Sentinel and master: replicas under way, and since when.
     under_way: BTreeMap<(usize, String), BTreeMap<SocketAddrV4, u64>>,
-    /// By Sentinel and master: greatest limit since the failover began, as SENTINEL SET may lower it meanwhile.
+    /// By Sentinel and master: the greatest limit since its start, as an operator may change it.
     limits: BTreeMap<(usize, String), i32>,
 }
 
@@ -37,7 +37,11 @@ impl Property for ParallelSyncs {
         self.leads.see(scene, seen);
         match seen {
             _ if scene.facts().kind == Kind::Reference => {}
-            Seen::Started => self.under_way.retain(|(node, _), _| *node != scene.node),
+            Seen::Started => {
+                self.under_way.retain(|(node, _), _| *node != scene.node);
+                self.limits.retain(|(node, _), _| *node != scene.node);
+            }
+            Seen::Ordered { words } => self.ordered(scene, words),
             Seen::Notice { name, payload } => self.notice(scene, name, payload),
             Seen::Broken { to, kind: ConnKind::Command } => self.done(scene, *to),
             Seen::Got { from, reply: Reply::Exec(results) } => {
@@ -57,13 +61,22 @@ impl Property for ParallelSyncs {
 }
 
 impl ParallelSyncs {
+    /// What an operator sets holds at once, before it is in the file.
+    fn ordered(&mut self, scene: &Scene, words: &[String]) {
+        let value = words.iter().skip_while(|word| !word.eq_ignore_ascii_case("parallel-syncs")).nth(1);
+        if let (Some(set), (_, Some(name))) =
+            (value.and_then(|value| value.parse().ok()), words::order(words))
+        {
+            let limit = self.limits.entry((scene.node, name.to_owned())).or_insert(set);
+            *limit = set.max(*limit);
+        }
+    }
     fn notice(&mut self, scene: &Scene, event: &str, payload: &str) {
         let Some(named) = words::instance(payload) else { return };
         match event {
             "+promoted-slave" => {
                 let key = (scene.node, named.master.to_owned());
-                self.under_way.insert(key.clone(), BTreeMap::new());
-                self.limits.remove(&key);
+                self.under_way.insert(key, BTreeMap::new());
             }
             "+sdown" => self.done(scene, named.address),
             _ => {}

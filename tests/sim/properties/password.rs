@@ -1,12 +1,11 @@
 //! **A wrong password of ours never makes a master objectively down.** A server that refuses us answers, so it lives: that is a mistake in our
 //! configuration, not a reason for a failover (spec 2 §4.2, §14.3).
 //!
-//! Shut out is who got such an answer to its last PING, on a connection that is still up, while that is the only reason why it holds the
-//! master for down. It neither counts its own view, nor tells it to others. Reference Sentinels are skipped.
+//! Shut out is who got such an answer to its last PING, less than down-after ago, on a connection that is still up. It neither counts its own view, nor tells it to others. Reference Sentinels are skipped.
 //!
 //! Can't see: a server that is dead behind something that refuses in its name.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 
 use sentineld::engine::ConnKind;
@@ -20,8 +19,8 @@ const DENIALS: [&str; 3] = ["NOAUTH", "WRONGPASS", "NOPERM"];
 
 #[derive(Default)]
 pub struct Password {
-    /// Sentinel and server: the last answer to a PING was a denial.
-    shut: BTreeSet<(usize, SocketAddrV4)>,
+    /// By Sentinel and server: when it denied us last, if that was the last answer to a PING.
+    shut: BTreeMap<(usize, SocketAddrV4), u64>,
     /// By Sentinel and master's name: where it is.
     places: BTreeMap<(usize, String), SocketAddrV4>,
 }
@@ -35,13 +34,13 @@ impl Property for Password {
         match seen {
             _ if scene.facts().kind == Kind::Reference => {}
             Seen::Started => {
-                self.shut.retain(|(node, _)| *node != scene.node);
+                self.shut.retain(|(node, _), _| *node != scene.node);
                 self.places.retain(|(node, _), _| *node != scene.node);
             }
             Seen::Got { from, reply: Reply::Ping(PingReply::Other(text)) }
                 if DENIALS.iter().any(|denial| text.starts_with(denial)) =>
             {
-                self.shut.insert((scene.node, *from));
+                self.shut.insert((scene.node, *from), scene.at);
             }
             Seen::Got { from, reply: Reply::Ping(_) } => {
                 self.shut.remove(&(scene.node, *from));
@@ -54,7 +53,7 @@ impl Property for Password {
                     return Ok(());
                 };
                 self.places.insert((scene.node, named.name.to_owned()), named.address);
-                if name == "+odown" && self.shut.contains(&(scene.node, named.address)) {
+                if name == "+odown" && self.is_shut(scene, named.name, named.address) {
                     return Err(format!(
                         "{} is objectively down, but merely refuses our password",
                         named.address
@@ -63,7 +62,7 @@ impl Property for Password {
             }
             Seen::Told { master, down: true, .. } => {
                 let place = self.places.get(&(scene.node, master.to_string()));
-                if let Some(place) = place.filter(|place| self.shut.contains(&(scene.node, **place))) {
+                if let Some(place) = place.filter(|place| self.is_shut(scene, master.as_str(), **place)) {
                     return Err(format!(
                         "others are told that {place} is down, which merely refuses our password"
                     ));
@@ -72,6 +71,17 @@ impl Property for Password {
             _ => {}
         }
         Ok(())
+    }
+}
+
+impl Password {
+    /// It refused us last, and not so long ago that it may have died since.
+    fn is_shut(&self, scene: &Scene, name: &str, server: SocketAddrV4) -> bool {
+        let Some(at) = self.shut.get(&(scene.node, server)) else { return false };
+        let master = words::master(&scene.facts().disk, name);
+        let patience =
+            master.map_or(0, |master| u64::try_from(master.down_after.as_nanos()).unwrap_or(u64::MAX));
+        scene.at < at + patience
     }
 }
 
@@ -89,6 +99,13 @@ mod tests {
         let mut stage = Stage::new(Password::default());
         stage.fine(denied()).says("+sdown", &of_master(1)).fine(Seen::Turned).fine(broken(server(1)));
         stage.says("+odown", &of_master(1)).fine(told(None, 0));
+    }
+
+    #[test]
+    fn nor_need_a_silent_one_be_lost() {
+        let mut stage = Stage::new(Password::default());
+        stage.fine(denied()).says("+sdown", &of_master(1)).at(29_999).wrong(told(None, 0));
+        stage.at(30_000).fine(told(None, 0));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use sentineld::model::{Epoch, MasterName, RunId};
 use sentineld::wire::reply::MasterDownReply;
 use sentineld::wire::{Hello, InfoReport, PingReply, Reply};
 
+use crate::redis::Server;
 use crate::seen::{Kind, NodeFacts, Property, Scene, Seen};
 
 /// The name of the master that every Sentinel on the stage knows.
@@ -32,6 +33,7 @@ pub fn id(number: usize) -> String {
 /// A property, and Sentinels to see things at: three of them, with a quorum of two, that know each other.
 pub struct Stage<P> {
     property: P,
+    pub servers: BTreeMap<SocketAddrV4, Server>,
     pub nodes: Vec<NodeFacts>,
     at: u64,
     node: usize,
@@ -40,7 +42,7 @@ pub struct Stage<P> {
 impl<P: Property> Stage<P> {
     pub fn new(property: P) -> Self {
         let nodes = (0..3).map(facts).collect();
-        Stage { property, nodes, at: 0, node: 0 }
+        Stage { property, servers: BTreeMap::new(), nodes, at: 0, node: 0 }
     }
 
     /// It is that late, in milliseconds.
@@ -104,8 +106,7 @@ impl<P: Property> Stage<P> {
     }
 
     fn see(&mut self, seen: &Seen) -> Result<(), String> {
-        let servers = BTreeMap::new();
-        let scene = Scene { at: self.at, node: self.node, nodes: &self.nodes, servers: &servers };
+        let scene = Scene { at: self.at, node: self.node, nodes: &self.nodes, servers: &self.servers };
         self.property.see(&scene, seen)
     }
 }

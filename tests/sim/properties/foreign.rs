@@ -1,0 +1,127 @@
+//! **Servers of another cluster are left alone**: not promoted, not re-pointed, and nobody is sent to them, although their cluster calls its
+//! master by the same name and one of them has an address that was ours (spec 2 §14.3).
+//!
+//! Which cluster a server belongs to is the simulator's knowledge. A Sentinel can tell from the time on when it has had, since its start, a
+//! report of the master, and one of the stranger that shows it in step with a master of its own cluster; before that it knows of no lineage,
+//! and nothing is held against it. Reference Sentinels are skipped, and so are ours beside one: they adopt what those adopted.
+//!
+//! Can't see: strangers that follow nobody.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddrV4;
+
+use sentineld::wire::{InfoReport, Role};
+
+use super::words;
+use crate::seen::{Kind, Property, Scene, Seen};
+
+#[derive(Default)]
+pub struct Foreign {
+    /// The clusters that the first files name.
+    home: BTreeSet<usize>,
+    /// Sentinels, with the masters' names, that have had a report of the right master.
+    informed: BTreeSet<(usize, String)>,
+    /// Sentinels, and the strangers that they could tell from their own.
+    strangers: BTreeSet<(usize, SocketAddrV4)>,
+}
+
+impl Property for Foreign {
+    fn name(&self) -> &'static str {
+        "servers of another cluster are never re-pointed or followed"
+    }
+
+    fn see(&mut self, scene: &Scene, seen: &Seen) -> Result<(), String> {
+        if scene.nodes.iter().any(|node| node.kind == Kind::Reference) {
+            return Ok(());
+        }
+        match seen {
+            Seen::Started => {
+                if scene.at == 0 {
+                    let places = scene.facts().disk.masters.iter().filter_map(words::place);
+                    self.home.extend(places.filter_map(|place| Some(scene.servers.get(&place)?.cluster)));
+                }
+                self.informed.retain(|(node, _)| *node != scene.node);
+                self.strangers.retain(|(node, _)| *node != scene.node);
+            }
+            Seen::Informed { server, report } => self.informed(scene, *server, report),
+            Seen::Pointed { server, .. } if self.is_stranger(scene, *server) => {
+                return Err(format!("{server} is told whom to follow, which belongs to another cluster"));
+            }
+            Seen::Greeted { hello, .. } => {
+                let Ok(host) = hello.master_host.parse() else { return Ok(()) };
+                let address = SocketAddrV4::new(host, hello.master_port);
+                if self.is_stranger(scene, address) {
+                    return Err(format!(
+                        "{} is said to be {}, which belongs to another cluster",
+                        hello.master_name, address
+                    ));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Foreign {
+    fn informed(&mut self, scene: &Scene, address: SocketAddrV4, report: &InfoReport) {
+        let Some(server) = scene.servers.get(&address) else { return };
+        match (self.home.contains(&server.cluster), report.role) {
+            (true, Some(Role::Master)) => {
+                let masters = scene.facts().disk.masters.iter();
+                let names = masters.filter(|master| words::place(master) == Some(address));
+                self.informed.extend(names.map(|master| (scene.node, master.name.to_string())));
+            }
+            (false, Some(Role::Replica)) if report.master_link_up == Some(true) => {
+                let knows = self.informed.iter().any(|(node, _)| *node == scene.node);
+                if knows {
+                    self.strangers.insert((scene.node, address));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn is_stranger(&self, scene: &Scene, address: SocketAddrV4) -> bool {
+        let known = self.strangers.contains(&(scene.node, address));
+        known && scene.servers.get(&address).is_some_and(|server| !self.home.contains(&server.cluster))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::properties::stage::*;
+    use crate::redis::Server;
+
+    const IN_STEP: &str = "role:slave;master_host:10.0.9.1;master_port:6379;master_link_status:up;";
+
+    fn reused() -> Stage<Foreign> {
+        let mut stage = Stage::new(Foreign::default());
+        let servers = [(1, 0), (2, 0), (3, 1)];
+        let servers =
+            servers.map(|(number, cluster)| (server(number), Server::new(server(number), cluster, "abc")));
+        stage.servers.extend(servers);
+        stage.fine(Seen::Started);
+        stage
+    }
+
+    #[test]
+    fn ours_may_be_pointed_and_a_stranger_before_it_is_known() {
+        let mut stage = reused();
+        stage.fine(pointed(2, None)).fine(info(3, IN_STEP)).fine(pointed(3, Some(1)));
+        stage
+            .fine(info(1, "role:master;"))
+            .fine(pointed(3, Some(1)))
+            .fine(info(2, IN_STEP))
+            .fine(pointed(2, None));
+    }
+
+    #[test]
+    fn a_stranger_may_not() {
+        let mut stage = reused();
+        stage.fine(info(1, "role:master;")).fine(info(3, IN_STEP)).wrong(pointed(3, Some(1)));
+        stage.wrong(pointed(3, None)).wrong(greeted(hello(0, 1, 3, 1))).fine(greeted(hello(0, 1, 2, 1)));
+        stage.fine(Seen::Started).fine(pointed(3, None));
+    }
+}
