@@ -43,9 +43,14 @@ impl Engine {
                 );
             }
         }
-        let listed: usize = fleet.masters.iter().map(|(_, master)| master.replicas.len()).sum();
+        let listed: usize = fleet
+            .masters
+            .iter()
+            .map(|(_, master)| master.replicas.len() + master.forgotten.replicas.len())
+            .sum();
         assert_eq!(listed, fleet.replicas.count(), "every replica is listed by its master");
-        let listed: usize = fleet.masters.iter().map(|(_, master)| master.peers.len()).sum();
+        let listed: usize =
+            fleet.masters.iter().map(|(_, master)| master.peers.len() + master.forgotten.peers.len()).sum();
         assert_eq!(listed, fleet.peers.count(), "every peer is listed by its master");
         for (id, link) in fleet.links.iter() {
             assert!(!link.owners.is_empty(), "a link has an owner");

@@ -2,6 +2,8 @@
 //!
 //! Invariant: every replica and peer is listed by its master, every instance is an owner of its link (asserted in `audit`).
 
+mod telling;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,13 +15,12 @@ use super::instance::{InfoState, Instance};
 use super::link::{self, Link};
 use super::master::Master;
 use super::names::Names;
-use super::notice::{Level, Notice};
 use super::peer::{AskState, Peer};
 use super::replica::Replica;
 use super::slab::Slab;
 use super::tag::Entity;
 use crate::conf::{KnownPeer, MasterSettings};
-use crate::model::{Address, LinkId, MasterId, MasterName, PeerId, ReplicaId, Revision, RunId};
+use crate::model::{Address, LinkId, MasterId, MasterName, PeerId, ReplicaId, RunId};
 
 /// See the module.
 #[derive(Clone, Default)]
@@ -148,26 +149,6 @@ impl Fleet {
         }
     }
 
-    /// How event texts name an instance: `<type> <name> <ip> <port>[ @ <master> <ip> <port>]` (spec 2 §11).
-    pub fn describe(&self, entity: Entity, globals: &Globals) -> String {
-        let place = |instance: &Instance| {
-            let (host, port) = globals.shown(&instance.address);
-            format!("{host} {port}")
-        };
-        let own = |kind: &str, instance: &Instance| format!("{kind} {} {}", instance.name, place(instance));
-        let with_master = |text: String, master: MasterId| {
-            let master = &self.masters[master];
-            format!("{text} @ {} {}", master.name, place(&master.instance))
-        };
-        match entity {
-            Entity::Master(id) => own("master", &self.masters[id].instance),
-            Entity::Replica(id) => {
-                with_master(own("slave", &self.replicas[id].instance), self.replicas[id].master)
-            }
-            Entity::Peer(id) => with_master(own("sentinel", &self.peers[id].instance), self.peers[id].master),
-        }
-    }
-
     /// Where clients are to be sent: the promoted replica once its promotion is confirmed, else the master (spec 3 §3.4.6).
     pub fn current_address(&self, id: MasterId) -> &Address {
         let master = &self.masters[id];
@@ -191,7 +172,7 @@ impl Fleet {
         let swapped =
             addresses.map(|address| if address == current { &master.instance.address } else { address });
         settings.replicas = swapped.map(place).collect();
-        let peers = master.peers.iter().map(|id| &self.peers[*id]);
+        let peers = master.peers.iter().chain(&master.forgotten.peers).map(|id| &self.peers[*id]);
         settings.peers = peers
             .map(|peer| {
                 let (host, port) = place(&peer.instance.address);
@@ -232,6 +213,16 @@ impl Fleet {
 
     /// Adds a replica.
     pub fn add_replica(&mut self, master: MasterId, address: Address, cx: &mut Cx) -> ReplicaId {
+        let aside = &self.masters[master].forgotten.replicas;
+        let known = aside.iter().copied().find(|id| self.replicas[*id].instance.address.same_as(&address));
+        known.into_iter().for_each(|id| self.remove_replica(id, cx));
+        let id = self.add_replica_aside(master, address, cx);
+        self.take_replica_back(id);
+        id
+    }
+
+    /// Adds a replica that belongs to no list yet (`forgotten`).
+    pub fn add_replica_aside(&mut self, master: MasterId, address: Address, cx: &mut Cx) -> ReplicaId {
         let now = cx.mono();
         let name = address.instance_name(cx.globals.announce_hostnames());
         resolve_if_needed(&address, cx);
@@ -239,20 +230,48 @@ impl Fleet {
         let instance = Instance::new(name, address, None, link);
         let id = self.replicas.insert_with(|id| Replica::new(id, master, instance, now));
         self.links[link].owners.push(Entity::Replica(id));
-        self.masters[master].replicas.push(id);
+        self.masters[master].forgotten.replicas.push(id);
         cx.touch(Entity::Replica(id));
         cx.touch_link(link);
         id
     }
 
+    /// A replica that was set aside is one of its master's again.
+    pub fn take_replica_back(&mut self, id: ReplicaId) {
+        let master = &mut self.masters[self.replicas[id].master];
+        master.forgotten.replicas.retain(|other| *other != id);
+        master.replicas.push(id);
+    }
+
+    /// A peer belongs to no list any more, and is found by nobody, but keeps its link (`forgotten`).
+    pub fn set_peer_aside(&mut self, id: PeerId) {
+        let peer = &self.peers[id];
+        let master = &mut self.masters[peer.master];
+        master.peers.retain(|other| *other != id);
+        master.forgotten.peers.push(id);
+        self.unindex(id);
+    }
+
+    /// A peer is not found by its run id any more.
+    fn unindex(&mut self, id: PeerId) {
+        let run_id = self.peers[id].run_id().clone();
+        let Some(peers) = self.by_run_id.get_mut(&run_id) else { return };
+        peers.retain(|other| *other != id);
+        if peers.is_empty() {
+            self.by_run_id.remove(&run_id);
+        }
+    }
+
     /// Adds a peer; if that Sentinel is known for another master, the two share the link (spec 2 §1.6).
     pub fn add_peer(&mut self, master: MasterId, run_id: RunId, address: Address, cx: &mut Cx) -> PeerId {
         let now = cx.mono();
-        let shared = self
-            .by_run_id
-            .get(&run_id)
-            .and_then(|peers| peers.first())
-            .map(|id| self.peers[*id].instance.link);
+        let known = self.by_run_id.get(&run_id).and_then(|peers| peers.first()).copied();
+        let aside = self.masters[master].forgotten.peers.clone();
+        let is_back = |id: &PeerId| {
+            let peer = &self.peers[*id];
+            *peer.run_id() == run_id && peer.instance.address.same_as(&address)
+        };
+        let shared = known.or(aside.iter().copied().find(is_back)).map(|id| self.peers[id].instance.link);
         let link = shared.unwrap_or_else(|| self.links.insert_with(|_| Link::new(false, now)));
         resolve_if_needed(&address, cx);
         let instance = Instance::new(run_id.to_string(), address, Some(run_id.clone()), link);
@@ -266,6 +285,12 @@ impl Fleet {
         });
         self.links[link].owners.push(Entity::Peer(id));
         self.masters[master].peers.push(id);
+        for old in aside {
+            let peer = &self.peers[old];
+            if *peer.run_id() == run_id || peer.instance.address.same_as(&self.peers[id].instance.address) {
+                self.remove_peer(old, cx);
+            }
+        }
         self.by_run_id.entry(run_id).or_default().push(id);
         cx.touch(Entity::Peer(id));
         cx.touch_link(link);
@@ -277,31 +302,33 @@ impl Fleet {
         let Some(replica) = self.replicas.remove(id) else { return };
         if let Some(master) = self.masters.get_mut(replica.master) {
             master.replicas.retain(|other| *other != id);
+            master.forgotten.replicas.retain(|other| *other != id);
         }
         self.release_link(replica.instance.link, Entity::Replica(id), cx);
     }
 
     /// Forgets a peer for its master; the connection closes with its last owner.
     pub fn remove_peer(&mut self, id: PeerId, cx: &mut Cx) {
+        if self.peers.get(id).is_none() {
+            return;
+        }
+        self.unindex(id);
         let Some(peer) = self.peers.remove(id) else { return };
         if let Some(master) = self.masters.get_mut(peer.master) {
             master.peers.retain(|other| *other != id);
-        }
-        if let Some(peers) = self.by_run_id.get_mut(peer.run_id()) {
-            peers.retain(|other| *other != id);
-            if peers.is_empty() {
-                self.by_run_id.remove(peer.run_id());
-            }
+            master.forgotten.peers.retain(|other| *other != id);
         }
         self.release_link(peer.instance.link, Entity::Peer(id), cx);
     }
 
     /// Forgets a master with everything it has.
     pub fn remove_master(&mut self, id: MasterId, cx: &mut Cx) {
-        for replica in self.masters[id].replicas.clone() {
+        let forgotten = std::mem::take(&mut self.masters[id].forgotten);
+        for replica in self.masters[id].replicas.iter().copied().chain(forgotten.replicas).collect::<Vec<_>>()
+        {
             self.remove_replica(replica, cx);
         }
-        for peer in self.masters[id].peers.clone() {
+        for peer in self.masters[id].peers.iter().copied().chain(forgotten.peers).collect::<Vec<_>>() {
             self.remove_peer(peer, cx);
         }
         let master = self.masters.remove(id).expect("the id was just used");
@@ -350,48 +377,6 @@ impl Fleet {
         match entity {
             Entity::Peer(_) => None,
             entity => self.masters[self.master_of(entity)?].renamed(word),
-        }
-    }
-
-    /// Logs and publishes a message about an instance, and queues its notification script if it is a warning (spec 2 §10.1, §11).
-    pub fn announce(&self, cx: &mut Cx, level: Level, name: &'static str, entity: Entity, suffix: &str) {
-        let notice = self.notice(cx, level, name, entity, suffix);
-        cx.outbox.push(Action::Publish(notice));
-    }
-
-    /// As `announce`, but behind the attempt to save `revision`, so that the log tells of the save first.
-    pub fn announce_behind(
-        &self,
-        cx: &mut Cx,
-        revision: Revision,
-        event: (Level, &'static str),
-        entity: Entity,
-        suffix: &str,
-    ) {
-        let notice = self.notice(cx, event.0, event.1, entity, suffix);
-        cx.outbox.behind(revision, Action::Publish(notice));
-    }
-
-    fn notice(&self, cx: &mut Cx, level: Level, name: &'static str, entity: Entity, suffix: &str) -> Notice {
-        let notice = Notice::new(level, name, self.describe(entity, &cx.globals) + suffix);
-        let master = self.master_of(entity).map(|id| &self.masters[id]);
-        self.notify(cx, &notice, master);
-        notice
-    }
-
-    /// A warning of which a master is the reason and whose text does not name it: its notification script is called all the same.
-    pub fn warning(&self, cx: &mut Cx, id: MasterId, name: &'static str, payload: String) -> Notice {
-        let notice = Notice::new(Level::Warning, name, payload);
-        self.notify(cx, &notice, Some(&self.masters[id]));
-        notice
-    }
-
-    /// Queues the notification script for a warning about a master or what belongs to it.
-    fn notify(&self, cx: &mut Cx, notice: &Notice, master: Option<&Master>) {
-        let script = master.and_then(|master| master.settings.notification_script.clone());
-        if let (Level::Warning, Some(script)) = (notice.level, script) {
-            let now = cx.mono();
-            cx.scripts.push(vec![script, notice.name.to_owned(), notice.payload.clone()], now);
         }
     }
 

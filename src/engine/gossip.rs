@@ -1,19 +1,33 @@
 //! Absorbs a hello: peers, epochs, newer configurations (spec 2 §6.3). The hottest path: it changes nothing when it learns nothing.
 
+use std::time::Duration;
+
 use super::action::Action;
 use super::crowd::Kind;
 use super::cx::Cx;
 use super::failover::{self, NewAddress};
 use super::fleet::Fleet;
 use super::health;
+use super::hole::Hole;
+use super::lineage;
 use super::names::News;
 use super::notice::Level;
-use super::quarantine;
 use super::peer::AskState;
+use super::quarantine;
 use super::repair;
 use super::tag::Entity;
-use crate::model::{Address, MasterId, PeerId};
+use crate::model::{Address, LinkId, MasterId, PeerId};
 use crate::wire::Hello;
+
+/// A peer whose last hello from us is younger than this has no need of another.
+const ANSWER_AFTER: Duration = Duration::from_millis(1_000);
+
+/// A hello was heard on the subscription of a link.
+pub fn on_heard(fleet: &mut Fleet, cx: &mut Cx, link: LinkId, hello: &Hello) {
+    if !lineage::is_deaf(fleet, cx, link, hello) {
+        on_hello(fleet, cx, hello);
+    }
+}
 
 /// A hello arrived, on a subscription or by PUBLISH.
 ///
@@ -23,6 +37,9 @@ pub fn on_hello(fleet: &mut Fleet, cx: &mut Cx, hello: &Hello) {
         return;
     }
     let Some(master) = fleet.find(hello.master_name.as_str()) else { return };
+    if lineage::distrusts(fleet, cx, master, hello) {
+        return;
+    }
     let peer = match fleet.find_peer(master, &hello.run_id) {
         Some(peer) if is_at(fleet, peer, hello) => Some(peer),
         None if may_look_up(fleet, cx, hello) => {
@@ -43,6 +60,21 @@ pub fn on_hello(fleet: &mut Fleet, cx: &mut Cx, hello: &Hello) {
     if let Some(peer) = fleet.peers.get_mut(peer) {
         peer.hello_at = cx.mono();
         peer.claim = None;
+    }
+}
+
+/// A peer greeted us directly, and may not know us any more, or not yet: our own hello is due at once if the last one is older than a
+/// second. It then counts for the one of this period, so that there are not more of them.
+///
+/// Differs: the reference lets each period pass. After SENTINEL RESET that is time in which peers that are there are not known.
+pub fn answer_hello(fleet: &mut Fleet, cx: &mut Cx, hello: &Hello) {
+    let master = fleet.find(hello.master_name.as_str());
+    let Some(peer) = master.and_then(|master| fleet.find_peer(master, &hello.run_id)) else { return };
+    let instance = &mut fleet.peers[peer].instance;
+    let last = instance.hello_sent_at.max(instance.hello_accepted_at);
+    if !cx.holes.has(Hole::ResetIsBlind) && last.is_none_or(|at| cx.now.mono.since(at) > ANSWER_AFTER) {
+        instance.hello_now = true;
+        cx.touch(Entity::Peer(peer));
     }
 }
 
@@ -135,6 +167,7 @@ fn learn_configuration(fleet: &mut Fleet, cx: &mut Cx, master: MasterId, peer: P
             if now.since(std::mem::replace(at, now)) > repair::CONFIRMED_FOR {
                 cx.touch_master(master);
             }
+            repair::touch_returned(fleet, cx, master);
         }
         confirmed => {
             let address = Address::new(hello.master_host.clone(), hello.master_port);

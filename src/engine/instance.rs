@@ -1,5 +1,6 @@
 //! What masters, replicas and peers have in common, and what masters and replicas tell by INFO.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,6 +66,10 @@ pub struct InfoState {
     pub at: Option<Instant>,
     /// When an INFO was asked for that is not answered yet.
     pub asked_at: Option<Instant>,
+    /// When each INFO was asked for that this connection still owes, in the order in which they will be answered.
+    pub owed: VecDeque<Instant>,
+    /// When the last INFO that arrived was asked for: it tells of no earlier time than this.
+    pub questioned_at: Option<Instant>,
     /// Ask at once.
     pub wanted: bool,
     /// The text of the last INFO.
@@ -78,12 +83,27 @@ pub struct InfoState {
 impl InfoState {
     /// Nothing known but the kind.
     pub fn new(kind: Role, now: Instant) -> Self {
-        InfoState { at: None, asked_at: None, wanted: true, text: None, role: kind, role_since: now }
+        InfoState {
+            at: None,
+            asked_at: None,
+            owed: VecDeque::new(),
+            questioned_at: None,
+            wanted: true,
+            text: None,
+            role: kind,
+            role_since: now,
+        }
     }
 
-    /// True if an INFO arrived at `since` or later.
-    pub fn fresh_since(&self, since: Instant) -> bool {
-        self.at.is_some_and(|at| at >= since)
+    /// The connection is gone, or is a new one: what was asked before will not be answered.
+    pub fn lose_questions(&mut self) {
+        self.asked_at = None;
+        self.owed.clear();
+    }
+
+    /// True if the last INFO was asked for at `since` or later.
+    pub fn tells_of(&self, since: Instant) -> bool {
+        self.questioned_at.is_some_and(|at| at >= since)
     }
 
     /// True if the last INFO is at most `age` old.

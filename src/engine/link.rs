@@ -63,6 +63,8 @@ pub struct Link {
     pub ping_sent_at: Option<Instant>,
     /// When the last PING reply of any kind came.
     pub pong_at: Instant,
+    /// The last PING reply was `-LOADING`.
+    pub loading: bool,
     /// When the last frame on the subscription came.
     pub heard_at: Instant,
     /// Our address on the command connection.
@@ -89,6 +91,7 @@ impl Link {
             grace: None,
             ping_sent_at: None,
             pong_at: now,
+            loading: false,
             heard_at: now,
             local_ip: None,
             shut: None,
@@ -163,7 +166,8 @@ impl Link {
     /// Starts the clock of SDOWN if it does not run. True if it was started.
     fn start_clock(&mut self, at: Instant) -> bool {
         self.await_word(at);
-        self.grace = None;
+        // A clock that began to run at the end of the grace does not start again: only an answer ends silence, no bare connection.
+        let at = self.grace.take().map_or(at, |grace| at.min(grace.until));
         let starts = self.active_ping_at.is_none();
         self.active_ping_at.get_or_insert(at);
         starts
@@ -265,7 +269,7 @@ pub fn on_connected(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, ends: Endpoints)
 /// A fresh connection owes INFO and hello at once: nothing asked on the old one will be answered.
 fn greet(fleet: &mut Fleet, owner: Entity) {
     if let Some(info) = fleet.info_mut(owner) {
-        info.asked_at = None;
+        info.lose_questions();
         info.wanted = true;
     }
     if let Some(instance) = fleet.instance_mut(owner) {
@@ -330,7 +334,7 @@ pub fn on_disconnected(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, cause: &str) 
 /// What was asked on a lost connection will not be answered.
 pub fn lose_questions(fleet: &mut Fleet, owner: Entity, cause: &str) {
     if let Some(info) = fleet.info_mut(owner) {
-        info.asked_at = None;
+        info.lose_questions();
     }
     match owner {
         Entity::Peer(id) => fleet.peers[id].ask.sent_at = None,
@@ -353,6 +357,7 @@ pub fn on_ping_reply(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, reply: &PingRep
     cx.unsampled.remove(&id);
     let link = &mut fleet.links[id];
     link.pong_at = now;
+    link.loading = *reply == PingReply::Loading;
     let alive = matches!(reply, PingReply::Pong | PingReply::Loading | PingReply::MasterDown);
     let was_silent = alive && link.active_ping_at.take().is_some();
     if alive {

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use super::backoff::Backoff;
 use super::crowd::Crowded;
-use super::failover::Failover;
+use super::failover::{Failover, Fruitless};
+use super::forgotten::Forgotten;
 use super::globals::Credentials;
 use super::instance::{InfoState, Instance};
+use super::lineage::Lineage;
 use crate::conf::MasterSettings;
 use crate::model::{Epoch, Instant, MasterId, MasterName, PeerId, ReplicaId, Revision, RunId};
 use crate::wire::Role;
@@ -30,6 +32,8 @@ pub struct Master {
     pub replicas: Vec<ReplicaId>,
     /// Other Sentinels that watch it.
     pub peers: Vec<PeerId>,
+    /// What a reset set aside.
+    pub forgotten: Forgotten,
     /// It is objectively down.
     pub o_down: bool,
     /// When it last entered ODOWN.
@@ -40,6 +44,8 @@ pub struct Master {
     pub config_epoch: Epoch,
     /// Our vote.
     pub ballot: Ballot,
+    /// Where its data comes from.
+    pub lineage: Lineage,
     /// The failover in progress.
     pub failover: Failover,
     /// When a failover of it last started, or a vote was given to another, plus up to a second (spec 2 §8.3).
@@ -60,6 +66,8 @@ pub struct Master {
     pub backoff: Backoff,
     /// The last election was lost: the next one needs enough voters within reach.
     pub lacked_votes: bool,
+    /// The last failover found nobody to promote.
+    pub fruitless: Option<Fruitless>,
     /// Until when the log says that no failover begins.
     pub delay_logged_until: Option<Instant>,
     /// Since when all conditions to start a failover hold; the hold-back of lower ranks counts from here.
@@ -106,6 +114,7 @@ impl Master {
             info: InfoState::new(Role::Master, now),
             replicas: Vec::new(),
             peers: Vec::new(),
+            forgotten: Forgotten::default(),
             o_down: false,
             o_down_at: None,
             rebooted_at: None,
@@ -121,6 +130,8 @@ impl Master {
             retry_at: None,
             backoff: Backoff::default(),
             lacked_votes: false,
+            fruitless: None,
+            lineage: Lineage::default(),
             delay_logged_until: None,
             eligible_since: None,
             turn_at: Instant::ZERO,
@@ -145,9 +156,9 @@ impl Master {
         Some(Credentials { user: self.settings.auth_user.as_deref().map(Arc::from), pass: Arc::from(pass) })
     }
 
-    /// All Sentinels that have a vote: known peers, dead ones included, and ourselves (spec 2 §8.2).
+    /// All Sentinels that have a vote: known peers, dead ones included, those that a reset has just forgotten, and ourselves (spec 2 §8.2).
     pub fn voters(&self) -> usize {
-        self.peers.len() + 1
+        self.peers.len() + self.forgotten.peers.len() + 1
     }
 
     /// Votes needed to win: the majority of voters and at least the quorum.

@@ -20,6 +20,7 @@ mod denial;
 mod election;
 mod failover;
 mod fleet;
+mod forgotten;
 mod globals;
 mod gossip;
 mod health;
@@ -27,6 +28,7 @@ pub mod hole;
 pub mod input;
 mod instance;
 mod ledger;
+mod lineage;
 mod link;
 mod master;
 mod names;
@@ -154,7 +156,7 @@ impl Engine {
             Input::Heard(id, hello) if link::is_current(fleet, id) => {
                 link::on_heard(fleet, cx, id.link);
                 if let Some(hello) = hello {
-                    gossip::on_hello(fleet, cx, &hello);
+                    gossip::on_heard(fleet, cx, id.link, &hello);
                 }
             }
             // Late facts of connections that are no more.
@@ -245,10 +247,11 @@ impl Engine {
         let (fleet, cx) = (&mut self.fleet, &mut self.cx);
         fleet.instance(entity)?;
         let mut dues = vec![probe::step(fleet, cx, entity)];
-        if !cx.tilted {
+        if !cx.tilted && !forgotten::is_aside(fleet, entity) {
             dues.push(health::sdown_step(fleet, cx, entity));
             match entity {
                 Entity::Master(id) => {
+                    dues.push(forgotten::step(fleet, cx, id));
                     dues.push(health::odown_step(fleet, cx, id));
                     dues.push(failover::step(fleet, cx, id));
                     dues.push(election::ask_step(fleet, cx, id));
@@ -274,10 +277,18 @@ fn on_reply(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, tag: Tag, reply: Reply) 
     if known {
         denial::note(fleet, cx, id.link, tag, &reply);
     }
+    if tag.ask == Ask::Info && !matches!(reply, Reply::Info(_)) {
+        report::on_refused(fleet, tag.entity);
+    }
     match (tag.ask, reply) {
         (Ask::Ping, Reply::Ping(pong)) => link::on_ping_reply(fleet, cx, id.link, &pong),
         _ if !known => {}
-        (Ask::Info, Reply::Info(report)) => report::on_info(fleet, cx, tag.entity, &report),
+        (Ask::Info, Reply::Info(report)) => match tag.entity {
+            Entity::Replica(id) if forgotten::is_aside(fleet, tag.entity) => {
+                forgotten::on_info(fleet, cx, id, &report)
+            }
+            entity => report::on_info(fleet, cx, entity, &report),
+        },
         (Ask::Publish, reply) => probe::on_publish_reply(fleet, cx, tag.entity, &reply),
         (Ask::MasterDown { address_generation, candidacy, at }, reply) => {
             if let (Entity::Peer(peer), Reply::MasterDown(reply)) = (tag.entity, reply) {

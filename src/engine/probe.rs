@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::cx::Cx;
 use super::failover::Failover;
 use super::fleet::Fleet;
+use super::lineage;
 use super::link::send;
 use super::replica::{Outcome, Reconf, Replica};
 use super::tag::{Ask, Entity};
@@ -44,6 +45,7 @@ pub fn ask_info(fleet: &mut Fleet, cx: &mut Cx, entity: Entity) {
         && let Some(info) = fleet.info_mut(entity)
     {
         info.asked_at = Some(now);
+        info.owed.push_back(now);
         info.wanted = false;
     }
 }
@@ -98,6 +100,10 @@ fn info_step(fleet: &mut Fleet, cx: &mut Cx, entity: Entity, period: Duration) -
 fn info_period(fleet: &Fleet, cx: &Cx, id: ReplicaId) -> Duration {
     let replica = &fleet.replicas[id];
     let master = &fleet.masters[replica.master];
+    if master.forgotten.replicas.contains(&id) {
+        // It has not much time to be found in.
+        return FAST_INFO.min(cx.globals.tunables.info_period);
+    }
     if let Some(since) = awaited_since(replica, &master.failover) {
         // The longer it takes, the more patiently we ask: a full synchronisation may last for minutes.
         let age = cx.mono().since(since);
@@ -138,6 +144,9 @@ fn hello_step(fleet: &mut Fleet, cx: &mut Cx, entity: Entity) -> Option<Instant>
     }
     if !cx.outbox.is_settled(fleet.masters[fleet.master_of(entity)?].config_revision) {
         // The save is on its way; its end touches everybody who waits for it.
+        return None;
+    }
+    if !lineage::may_greet(fleet, entity) {
         return None;
     }
     let hello = compose(fleet, cx, entity)?;

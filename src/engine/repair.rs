@@ -1,9 +1,14 @@
 //! Brings back what strayed: a replica that calls itself master, or follows somebody else (spec 2 §5.3 steps 2b and 3).
 //!
-//! The reference waits 8 seconds before it demotes, lest it undo a promotion it has not heard of yet. That patience is kept, with one
-//! exception that needs none. Differs: the master that a failover replaced, and that was not seen as a replica since, is demoted at once
-//! when it comes back, if a majority of Sentinels named the configuration we have. Nobody can have promoted it meanwhile, because only
+//! The reference waits 8 seconds before it demotes, lest it undo a promotion it has not heard of yet. That patience is kept, and counts
+//! from the end of TILT at the earliest. Differs: patience alone proves nothing to a Sentinel that hears from nobody; nothing is repaired
+//! unless a majority of Sentinels named the configuration we have, lately, and to demote, since the replica was seen as a master.
+//!
+//! One case needs no patience. Differs: the master that a failover replaced, and that was not seen as a replica since, is demoted at once
+//! when it comes back, as soon as a majority has named our configuration again. Nobody can have promoted it meanwhile, because only
 //! a replica can be promoted; it merely has not heard the news.
+//!
+//! Invariant: an instance of another cluster is left alone.
 
 use std::time::Duration;
 
@@ -12,6 +17,7 @@ use super::cx::Cx;
 use super::election;
 use super::fleet::Fleet;
 use super::notice::Level;
+use super::probe;
 use super::tag::Entity;
 use crate::model::{Instant, MasterId, ReplicaId};
 use crate::wire::Role;
@@ -24,21 +30,47 @@ const HOLD_BACK: Duration = Duration::from_millis(150);
 pub const CONFIRMED_FOR: Duration = Duration::from_secs(10);
 
 /// A replica reports to be a master, and no promotion of it is under way.
-pub fn on_role_master(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId) {
+pub fn on_another_master(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId) {
+    if fleet.replicas[id].info.role_since == cx.mono() {
+        look_around(fleet, cx, id);
+    }
+    demote_if_stray(fleet, cx, id);
+}
+
+fn demote_if_stray(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId) {
     let now = cx.mono();
     let replica = &fleet.replicas[id];
     let master = replica.master;
+    let seen_since = replica.info.role_since.max(cx.thawed_at);
     if fleet.masters[master].failover.promoted() == Some(id)
+        || replica.origin.is_foreign()
         || recently_repaired(fleet, cx, id)
         || !looks_sane(fleet, cx, master)
+        || !fleet.masters[master].info.tells_of(seen_since)
     {
         return;
     }
     let patience = cx.globals.tunables.publish_period * 4;
-    let waited = replica.instance.no_down_for(patience, now) && now.since(replica.info.role_since) > patience;
-    let proven = known_stale(fleet, cx, id) && now >= demotion_due(fleet, cx, id);
+    // News of a promotion reach everybody in half of the patience: what is named after that is named in full knowledge.
+    let waited = replica.instance.no_down_for(patience, now)
+        && now.since(seen_since) > patience
+        && confirmed_by_majority(fleet, cx, master, seen_since + patience / 2);
+    let proven = known_stale(fleet, cx, id) && replica.info.tells_of(demotion_due(fleet, cx, id));
     if (waited || proven) && point_at_master(fleet, cx, id) {
         fleet.announce(cx, Level::Notice, "+convert-to-slave", Entity::Replica(id), "");
+    }
+}
+
+/// Another master was just seen. Who is right is known when ours has reported again, and the peers have greeted: ours to them makes those of
+/// our kind answer.
+fn look_around(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId) {
+    let master = fleet.replicas[id].master;
+    probe::ask_info(fleet, cx, Entity::Master(master));
+    if fleet.replicas[id].former_master {
+        for peer in fleet.masters[master].peers.clone() {
+            fleet.peers[peer].instance.hello_now = true;
+            cx.touch(Entity::Peer(peer));
+        }
     }
 }
 
@@ -53,8 +85,17 @@ pub fn on_role_replica(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId) {
     let patience = master.settings.failover_timeout;
     let grown =
         replica.instance.no_down_for(patience, now) && now.since(replica.config_changed_at) > patience;
+    let awake = now.since(cx.thawed_at) > cx.globals.tunables.publish_period * 4;
     let quiet = !recently_repaired(fleet, cx, id) && !master.failover.is_running();
-    if !follows && grown && quiet && looks_sane(fleet, cx, replica.master) && point_at_master(fleet, cx, id) {
+    let ours = !replica.origin.is_foreign() && confirmed_by_majority(fleet, cx, replica.master, cx.thawed_at);
+    if !follows
+        && grown
+        && awake
+        && quiet
+        && ours
+        && looks_sane(fleet, cx, replica.master)
+        && point_at_master(fleet, cx, id)
+    {
         fleet.announce(cx, Level::Notice, "+fix-slave-config", Entity::Replica(id), "");
     }
 }
@@ -74,7 +115,8 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId) -> Option<Instant> {
     let replica = &fleet.replicas[id];
     let waiting =
         replica.former_master && replica.info.role == Role::Master && replica.info.asked_at.is_none();
-    if !waiting || !known_stale(fleet, cx, id) {
+    let seen_since = replica.info.role_since.max(cx.thawed_at);
+    if !waiting || !known_stale(fleet, cx, id) || !fleet.masters[replica.master].info.tells_of(seen_since) {
         return None;
     }
     let again = replica.repaired_at.map_or(Instant::ZERO, |at| at + INTERVAL);
@@ -82,11 +124,11 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId) -> Option<Instant> {
     if due > cx.mono() {
         return Some(due);
     }
-    if replica.info.fresh_since(due) {
-        on_role_master(fleet, cx, id);
+    if replica.info.tells_of(due) {
+        demote_if_stray(fleet, cx, id);
     } else if fleet.links[replica.instance.link].command.is_up() {
         // Its last report is older than our turn: somebody else may have demoted it meanwhile.
-        super::probe::ask_info(fleet, cx, Entity::Replica(id));
+        probe::ask_info(fleet, cx, Entity::Replica(id));
     }
     None
 }
@@ -97,20 +139,24 @@ fn demotion_due(fleet: &Fleet, cx: &Cx, id: ReplicaId) -> Instant {
     replica.info.role_since + HOLD_BACK.saturating_mul(rank)
 }
 
-/// It was the master before the configuration that a majority confirmed to us.
+/// It was the master before the configuration that a majority named again since it came back.
 fn known_stale(fleet: &Fleet, cx: &Cx, id: ReplicaId) -> bool {
     let replica = &fleet.replicas[id];
-    replica.former_master && confirmed_by_majority(fleet, cx, replica.master)
+    let seen_since = replica.info.role_since.max(cx.thawed_at);
+    replica.former_master
+        && !replica.origin.is_foreign()
+        && confirmed_by_majority(fleet, cx, replica.master, seen_since)
 }
 
-/// A majority of voters, ourselves included, named our configuration lately, and nobody a newer one.
-fn confirmed_by_majority(fleet: &Fleet, cx: &Cx, id: MasterId) -> bool {
+/// A majority of voters, ourselves included, named our configuration at `since` or later, and lately, and nobody a newer one.
+pub fn confirmed_by_majority(fleet: &Fleet, cx: &Cx, id: MasterId, since: Instant) -> bool {
     let now = cx.mono();
     let master = &fleet.masters[id];
     let same = |peer: &&crate::model::PeerId| {
         fleet.peers[**peer].confirmed.as_ref().is_some_and(|(epoch, address, at)| {
             *epoch == master.config_epoch
                 && address.same_as(&master.instance.address)
+                && *at >= since
                 && now.since(*at) <= CONFIRMED_FOR
         })
     };
@@ -118,7 +164,7 @@ fn confirmed_by_majority(fleet: &Fleet, cx: &Cx, id: MasterId) -> bool {
 }
 
 /// Spec 2 §5.3: its word may be trusted when others are compared with it.
-fn looks_sane(fleet: &Fleet, cx: &Cx, id: MasterId) -> bool {
+pub fn looks_sane(fleet: &Fleet, cx: &Cx, id: MasterId) -> bool {
     let master = &fleet.masters[id];
     let fresh = master.info.fresher_than(cx.globals.tunables.info_period * 2, cx.mono());
     // Differs: the report must be of the address in force (its run id is forgotten with the address); the reference also trusts one

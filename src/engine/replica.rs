@@ -1,6 +1,7 @@
 //! A replica of a monitored master.
 
 use super::instance::{InfoState, Instance};
+use super::lineage::Origin;
 use crate::model::{Instant, MasterId, ReplicaId};
 
 /// See the module.
@@ -30,6 +31,8 @@ pub struct Replica {
     pub repl_offset: u64,
     /// `replica_announced`.
     pub announced: bool,
+    /// Where its data comes from.
+    pub origin: Origin,
     /// How far it has been re-pointed in the failover in progress.
     pub reconf: Option<Reconf>,
     /// The SLAVEOF block last sent to it.
@@ -102,6 +105,7 @@ impl Replica {
             priority: 100,
             repl_offset: 0,
             announced: true,
+            origin: Origin::default(),
             reconf: None,
             block: None,
             former_master: false,

@@ -4,6 +4,7 @@ use super::crowd::Kind;
 use super::cx::Cx;
 use super::failover::{self, Failover};
 use super::fleet::Fleet;
+use super::lineage;
 use super::names::News;
 use super::notice::Level;
 use super::repair;
@@ -12,12 +13,20 @@ use super::tag::Entity;
 use crate::model::{Address, MasterId, ReplicaId, RunId};
 use crate::wire::{InfoReport, Role};
 
+/// The answer to INFO was none: it was the turn of the oldest question all the same.
+pub fn on_refused(fleet: &mut Fleet, entity: Entity) {
+    if let Some(info) = fleet.info_mut(entity) {
+        info.owed.pop_front();
+    }
+}
+
 /// An INFO arrived.
 pub fn on_info(fleet: &mut Fleet, cx: &mut Cx, entity: Entity, report: &InfoReport) {
     let now = cx.mono();
     let Some(info) = fleet.info_mut(entity) else { return };
     info.at = Some(now);
     info.asked_at = None;
+    info.questioned_at = info.owed.pop_front();
     info.text = Some(report.text.clone());
     learn_run_id(fleet, cx, entity, report);
     match entity {
@@ -26,6 +35,7 @@ pub fn on_info(fleet: &mut Fleet, cx: &mut Cx, entity: Entity, report: &InfoRepo
         Entity::Peer(_) => return,
     }
     learn_role(fleet, cx, entity, report.role);
+    lineage::on_info(fleet, cx, entity, report);
     if let (Entity::Replica(id), false) = (entity, cx.tilted) {
         react(fleet, cx, id);
     }
@@ -136,7 +146,7 @@ fn react(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId) {
             Failover::Promoting { candidate, .. } if candidate == id => {
                 failover::on_promoted(fleet, cx, master)
             }
-            _ => repair::on_role_master(fleet, cx, id),
+            _ => repair::on_another_master(fleet, cx, id),
         }
         return;
     }

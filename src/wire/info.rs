@@ -47,6 +47,8 @@ pub struct InfoReport {
     pub loading: bool,
     /// `master_sync_in_progress` is not 0.
     pub sync_in_progress: bool,
+    /// The keys of all `dbN` lines together; a server without any has no such line.
+    pub keys: u64,
     /// The whole text, for SENTINEL INFO-CACHE.
     pub text: Arc<[u8]>,
 }
@@ -79,6 +81,10 @@ impl InfoReport {
             b"master_repl_offset" => self.master_repl_offset = Some(lenient_unsigned(value)),
             b"loading" => self.loading = lenient_integer(value) != 0,
             b"master_sync_in_progress" => self.sync_in_progress = lenient_integer(value) != 0,
+            [b'd', b'b', digit, ..] if digit.is_ascii_digit() => {
+                self.keys =
+                    self.keys.saturating_add(value.strip_prefix(b"keys=").map_or(0, lenient_unsigned));
+            }
             [b's', b'l', b'a', b'v', b'e', digit, ..] if digit.is_ascii_digit() => {
                 self.replicas.extend(replica(value));
             }
@@ -179,8 +185,13 @@ mod tests {
             "slave_read_only:1",
             "master_replid:ddd",
             "master_repl_offset:14",
+            "# Keyspace",
+            "db0:keys=5,expires=0,avg_ttl=0",
+            "db12:keys=7,expires=1,avg_ttl=3",
+            "dbx:keys=100",
             "",
         ]);
+        assert_eq!(report.keys, 12);
         assert_eq!(report.run_id.as_deref(), Some(id));
         assert_eq!(report.role, Some(Role::Master));
         let expected = [("127.0.0.1", 27992), ("::1", 27993), ("10.0.0.3", 6379)];

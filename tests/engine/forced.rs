@@ -89,7 +89,8 @@ fn without_a_majority_it_goes_on_in_an_epoch_that_nobody_else_takes() {
         assert!((9..=7 + 2 + 65_534).contains(&alone), "{alone}");
         assert_eq!(lab.count("+elected-leader"), 1, "{}", lab.history());
         assert_eq!(lab.count(&format!("+vote-for-leader {MY_ID} {alone}")), 1);
-        let votes = format!("{} of {} votes", grants + 1, (peers + 1) / 2 + 1);
+        let voters = peers + 1;
+        let votes = format!("{} of {} votes", grants + 1, voters / 2 + 1);
         assert!(lab.history().contains(&votes), "{votes}: {}", lab.history());
         assert_eq!(requests(&lab, 5001), [7], "nobody is asked in that");
     }

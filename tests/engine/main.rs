@@ -2,8 +2,8 @@
 
 mod asking;
 mod commands;
-mod crowd;
 mod contact;
+mod crowd;
 mod denials;
 mod endings;
 mod epochs;
@@ -16,11 +16,14 @@ mod health;
 mod hosts;
 mod info;
 mod lab;
+mod late;
 mod levels;
+mod lineage;
 mod links;
 mod mandate;
 mod opinions;
 mod reports;
+mod resets;
 mod scripts;
 mod selection;
 mod sharing;

@@ -88,7 +88,7 @@ fn a_promotion_that_is_refused_is_repeated_until_then() {
     lab.mark();
     lab.kill(6000);
     let elected = lab.until("+elected-leader", 1_500);
-    let over = lab.until("-failover-abort-not-elected", 12_000);
+    let over = lab.until("-failover-abort-slave-timeout", 12_000);
     assert!((10_000..=11_000).contains(&(over - elected)), "{} ms", over - elected);
     assert!(promotions(&lab) >= 9, "{} times it was tried", promotions(&lab));
     let last = lab.sent.iter().filter(|(_, _, request)| matches!(request, Request::ReplicaOf(None)));
@@ -118,4 +118,43 @@ fn only_votes_count_that_were_given_to_our_request() {
         lab.run(500);
         assert_eq!(lab.count("+elected-leader") == 1, answered, "{}", lab.history());
     }
+}
+
+#[test]
+fn a_candidate_that_was_frozen_stands_again_in_a_fresh_epoch() {
+    let mut lab = lab_with(1, 2, |settings| settings.masters[0].failover_timeout = Duration::from_secs(60));
+    for port in [5001, 5002] {
+        lab.stub(port).down = true;
+        lab.stub(port).vote = crate::stub::Vote::Refuses;
+    }
+    lab.run(3_000);
+    lab.mark();
+    lab.kill(6000);
+    lab.until("+try-failover", 1_500);
+    for port in [5001, 5002] {
+        lab.stub(port).vote = crate::stub::Vote::Grants;
+    }
+    lab.now += 5_000_000_000;
+    lab.until("+elected-leader", 1_500);
+    assert_eq!(lab.count("+new-epoch 2"), 1, "{}", lab.history());
+    assert_eq!(lab.count(&format!("log: {} voted for {MY_ID} 2", peer_id(1))), 1, "{}", lab.history());
+}
+
+#[test]
+fn a_leader_that_was_frozen_for_long_promotes_nobody() {
+    let mut lab = lab_with(1, 2, |settings| settings.masters[0].failover_timeout = Duration::from_secs(60));
+    for port in [5001, 5002] {
+        lab.stub(port).down = true;
+    }
+    lab.run(3_000);
+    lab.mark();
+    lab.kill(6000);
+    lab.run(900);
+    // The report that the selection waits for does not come before the freeze.
+    lab.stub(6001).mute = true;
+    lab.until("+failover-state-select-slave", 1_500);
+    lab.now += 10_001_000_000;
+    lab.run(1_500);
+    assert_eq!(promotions(&lab), 0, "{}", lab.history());
+    assert!(lab.history().contains("our leadership of epoch 1 is too old"), "{}", lab.history());
 }

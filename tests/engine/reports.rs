@@ -214,8 +214,4 @@ fn a_forgotten_replica_comes_back_with_the_next_report() {
     lab.ask(SentinelCommand::Reset("*".into()));
     assert_eq!(lab.names(), ["+reset-master", "+slave", "+slave"], "a new connection asks for INFO at once");
     assert_eq!(replicas(&mut lab).len(), 2);
-    lab.kill(6000);
-    lab.ask(SentinelCommand::Reset("*".into()));
-    lab.run(30_000);
-    assert!(replicas(&mut lab).is_empty(), "a dead master lists nobody");
 }

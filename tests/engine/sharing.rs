@@ -123,7 +123,7 @@ fn replies_for_a_master_that_was_removed_meanwhile_are_dropped() {
     let Answer::Sentinels(peers) = lab.ask(SentinelCommand::Sentinels("other".into())) else { panic!() };
     assert_eq!((peers[0].instance.pending_commands, peers[0].instance.link_refcount), (0, 1));
     lab.run(10_000);
-    assert!(lab.seen().is_empty(), "{}", lab.history());
+    assert!(!lab.seen().iter().any(|text| text.contains(MASTER)), "{}", lab.history());
 }
 
 #[test]

@@ -37,6 +37,7 @@ pub fn on_command(
         Command::Publish(hello) => {
             if let Some(hello) = hello {
                 gossip::on_hello(fleet, cx, &hello);
+                gossip::answer_hello(fleet, cx, &hello);
             }
             answer(cx, id, Answer::Integer(1));
         }

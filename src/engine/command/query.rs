@@ -47,7 +47,9 @@ fn check_quorum(fleet: &Fleet, id: MasterId) -> Result<Answer, ErrorReply> {
     let master = &fleet.masters[id];
     let usable = 1 + master.peers.iter().filter(|peer| !fleet.peers[**peer].instance.s_down).count();
     let quorum_missing = usable < master.settings.quorum as usize;
-    let majority_missing = usable < master.voters() / 2 + 1;
+    // Compat: of those that are known. What a reset forgot has a vote for a while, but is not spoken of.
+    let known = master.peers.len() + 1;
+    let majority_missing = usable < known / 2 + 1;
     if quorum_missing || majority_missing {
         return Err(ErrorReply::NoQuorum { usable, quorum_missing, majority_missing });
     }

@@ -94,6 +94,7 @@ pub fn start(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, force: Force) {
     master.failover_started_at = Some(now + desync);
     master.retry_at = None;
     master.lacked_votes = false;
+    master.fruitless = None;
     master.eligible_since = None;
     master.failover = Failover::Electing { epoch, started_at: now, asked_at: now, pause, force };
     vote_for_ourselves(fleet, cx, id, epoch);
@@ -127,11 +128,17 @@ fn pause(cx: &mut Cx) -> Duration {
 /// Elected, given up, or tried again.
 pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     let master = &fleet.masters[id];
-    let Failover::Electing { epoch, started_at, force, .. } = master.failover else {
+    let Failover::Electing { epoch, started_at, asked_at, force, .. } = master.failover else {
         return None;
     };
     if !cx.outbox.is_durable(master.ballot.revision) {
         // Our own vote, and the epoch, are not on disk yet: nothing may rest on them.
+        return abort_when_late(fleet, cx, id, started_at);
+    }
+    if asked_at < cx.thawed_at && !cx.holes.has(Hole::KeepsLostMandate) {
+        // What was asked before a freeze of ours was answered for a time that is over.
+        let floor = cx.election_floor().max(epoch.next());
+        stand_again(fleet, cx, id, floor, force);
         return abort_when_late(fleet, cx, id, started_at);
     }
     let votes = tally(fleet, cx, id, epoch);

@@ -13,6 +13,8 @@ use crate::engine::hole::Hole;
 use crate::engine::notice::Level;
 use crate::model::{Instant, MasterId};
 
+/// Somebody else is the leader.
+const NOT_ELECTED: &str = "-failover-abort-not-elected";
 /// The pause after a mandate was lost; doubles.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -38,26 +40,38 @@ pub fn check(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Mandate {
         return Mandate::Held(None);
     }
     let expiry = expiry(fleet, cx, id).filter(|_| may_promote(fleet, id));
-    let Some(reason) = objection(fleet, cx, id, expiry) else {
+    let Some((event, reason)) = objection(fleet, cx, id, expiry) else {
         return Mandate::Held(expiry.map(|at| at + Duration::from_nanos(1)));
     };
     let name = fleet.masters[id].name.clone();
     cx.log(Level::Warning, format!("We do not lead a failover of '{name}' any more: {reason}"));
-    abort(fleet, cx, id, "-failover-abort-not-elected", Some(FIRST_PAUSE));
+    abort(fleet, cx, id, event, Some(FIRST_PAUSE));
     Mandate::Lost
 }
 
-fn objection(fleet: &Fleet, cx: &Cx, id: MasterId, expiry: Option<Instant>) -> Option<String> {
+/// The event that comes nearest, and why the mandate is lost.
+fn objection(
+    fleet: &Fleet,
+    cx: &Cx,
+    id: MasterId,
+    expiry: Option<Instant>,
+) -> Option<(&'static str, String)> {
     let master = &fleet.masters[id];
     let epoch = master.failover.epoch()?;
     let ballot = &master.ballot;
     let voted_for_another = ballot.epoch > epoch && ballot.leader.as_ref() != Some(&cx.globals.my_id);
     if master.config_epoch >= epoch {
-        Some(format!("a configuration of epoch {} is known, ours was to be of {epoch}", master.config_epoch))
+        let known = master.config_epoch;
+        Some((NOT_ELECTED, format!("a configuration of epoch {known} is known, ours was to be of {epoch}")))
     } else if leads(fleet, id) && voted_for_another {
-        Some(format!("we voted for another in epoch {}, and were elected in {epoch}", ballot.epoch))
+        let voted = ballot.epoch;
+        Some((NOT_ELECTED, format!("we voted for another in epoch {voted}, and were elected in {epoch}")))
     } else if expiry.is_some_and(|expiry| cx.mono() > expiry) {
-        Some(format!("it is too long ago that we were elected in epoch {epoch}"))
+        let event = match master.failover {
+            Failover::Selecting { .. } => "-failover-abort-no-good-slave",
+            _ => "-failover-abort-slave-timeout",
+        };
+        Some((event, format!("our leadership of epoch {epoch} is too old")))
     } else {
         None
     }

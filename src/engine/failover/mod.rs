@@ -23,9 +23,22 @@ use mandate::Mandate;
 
 use super::cx::Cx;
 use super::fleet::Fleet;
+use super::hole::Hole;
 use super::notice::Level;
 use super::tag::Entity;
 use crate::model::{Epoch, Instant, MasterId, ReplicaId};
+
+/// The first pause after a failover that found nobody to promote; doubles.
+const FRUITLESS_PAUSE: Duration = Duration::from_secs(5);
+
+/// A failover that found nobody to promote.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fruitless {
+    /// When it ended.
+    pub ended_at: Instant,
+    /// Replicas that might have been promoted, and were not for other reasons.
+    pub tried: Vec<ReplicaId>,
+}
 
 /// Where a failover stands (spec 2 §9.1).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -163,6 +176,18 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
         cx.touch_master(id);
     }
     unreachable!("a failover settles within a turn")
+}
+
+/// Ends a failover that found nobody to promote. The next begins as soon as a replica may be promoted that is not among the `tried`, or
+/// after a pause that grows.
+///
+/// Differs: the reference waits for twice failover-timeout.
+fn give_up(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, event: &'static str, tried: Vec<ReplicaId>) {
+    if cx.holes.has(Hole::GivesUpWithoutReplica) {
+        return abort(fleet, cx, id, event, None);
+    }
+    abort(fleet, cx, id, event, Some(FRUITLESS_PAUSE));
+    fleet.masters[id].fruitless = Some(Fruitless { ended_at: cx.mono(), tried });
 }
 
 /// Ends a failover that did not come to a promotion (spec 2 §9.1). The next attempt waits for `pause`, longer each time; without one, as

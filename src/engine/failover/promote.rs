@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use super::{Failover, abort, elect};
+use super::{Failover, elect, switch};
 use crate::engine::block::send_block;
 use crate::engine::cx::Cx;
 use crate::engine::fleet::Fleet;
+use crate::engine::hole::Hole;
 use crate::engine::notice::Level;
 use crate::engine::replica::Outcome;
 use crate::engine::tag::Entity;
-use crate::engine::{probe, script_event};
+use crate::engine::{lineage, probe, repair, script_event};
 use crate::model::{Instant, MasterId, ReplicaId};
 
 /// A candidate that can't be reached, or does not answer, is given this long before another is tried.
@@ -23,7 +24,8 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     };
     let deadline = since + fleet.masters[id].settings.failover_timeout;
     if now > deadline {
-        abort(fleet, cx, id, "-failover-abort-slave-timeout", None);
+        let tried = super::eligible_replicas(fleet, cx, id);
+        super::give_up(fleet, cx, id, "-failover-abort-slave-timeout", tried);
         return None;
     }
     let give_up = deadline + Duration::from_nanos(1);
@@ -112,9 +114,15 @@ fn next_candidate(
 /// is saved. Should that fail, our vote for this epoch is on disk all the same, so that the epoch can't be used for another address, and
 /// clients are better served than kept waiting.
 pub fn on_promoted(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
-    let Failover::Promoting { epoch, candidate, forced, sent: true, .. } = fleet.masters[id].failover else {
+    let Failover::Promoting { epoch, candidate, forced, since, sent: true, .. } = fleet.masters[id].failover
+    else {
         return;
     };
+    if !cx.holes.has(Hole::KeepsLostMandate) && !still_wanted(fleet, cx, id, since) {
+        return;
+    }
+    let heir = fleet.replicas[candidate].instance.address.clone();
+    lineage::inherit(fleet, id, &heir);
     let master = &mut fleet.masters[id];
     master.config_epoch = epoch;
     master.failover =
@@ -122,6 +130,17 @@ pub fn on_promoted(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
     master.config_revision = cx.ledger.record_master(id);
     cx.await_save(id);
     cx.touch_master(id);
+}
+
+/// A promotion that shows in time is what was voted for. After a long time, or a freeze of ours, the others may have elected somebody else
+/// and the candidate may be a replica again: its report must be a new one, and a majority must still name the configuration before it.
+fn still_wanted(fleet: &Fleet, cx: &Cx, id: MasterId, since: Instant) -> bool {
+    let Some(candidate) = fleet.masters[id].failover.promoted() else { return false };
+    let frozen = cx.thawed_at > since;
+    let late = cx.mono().since(since) > cx.globals.tunables.election_timeout;
+    let fresh = fleet.replicas[candidate].info.tells_of(cx.thawed_at);
+    let heard_since = if frozen { cx.thawed_at } else { since };
+    fresh && (!frozen && !late || repair::confirmed_by_majority(fleet, cx, id, heard_since))
 }
 
 /// Makes a saved promotion known: to subscribers, to clients, to the reconfiguration script, to the other Sentinels.
@@ -137,6 +156,9 @@ pub fn announce_promotion(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
     fleet.publish_address(id, cx);
     let old = fleet.masters[id].instance.address.clone();
     let new = fleet.replicas[promoted].instance.address.clone();
+    if !cx.holes.has(Hole::LateSwitchMaster) {
+        switch::announce_switch(fleet, cx, id, &old, &new);
+    }
     script_event::reconfigured(fleet, cx, id, "leader", &old, &new);
     probe::hurry_hello(fleet, cx, id);
 }

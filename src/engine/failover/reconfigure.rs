@@ -6,10 +6,12 @@ use super::{Failover, promote, switch};
 use crate::engine::block::send_block;
 use crate::engine::cx::Cx;
 use crate::engine::fleet::Fleet;
+use crate::engine::hole::Hole;
 use crate::engine::notice::Level;
 use crate::engine::replica::{Outcome, Reconf, Replica};
 use crate::engine::tag::Entity;
 use crate::model::{Instant, MasterId, ReplicaId};
+use crate::wire::Role;
 
 /// Re-points as many replicas as may be, ends the failover when none is left; when to look again.
 pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
@@ -29,6 +31,9 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     let deadline = since + fleet.masters[id].settings.failover_timeout;
     // Differs: the reference waits for a dead promoted replica for ever (spec 2 §9.7). Switching to it lets it be failed over in turn.
     let promoted_is_dead = fleet.replicas[promoted].instance.s_down;
+    if promoted_is_dead && cx.holes.has(Hole::WaitsForDeadPromoted) {
+        return None;
+    }
     let timed_out = now > deadline;
     if timed_out {
         fleet.announce(cx, Level::Warning, "+failover-end-for-timeout", Entity::Master(id), "");
@@ -49,7 +54,8 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
 fn tell_the_rest(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, promoted: ReplicaId) {
     let target = target(fleet, cx, promoted);
     for replica in fleet.masters[id].replicas.clone() {
-        let untold = replica != promoted && fleet.replicas[replica].reconf.is_none();
+        let known = &fleet.replicas[replica];
+        let untold = replica != promoted && known.reconf.is_none() && is_ours_to_point(known);
         if untold && send_block(fleet, cx, replica, Some(target.clone())) {
             fleet.announce(cx, Level::Notice, "+slave-reconf-sent-be", Entity::Replica(replica), "");
         }
@@ -68,7 +74,10 @@ fn remaining(fleet: &Fleet, id: MasterId, promoted: ReplicaId) -> usize {
         .iter()
         .filter(|replica| **replica != promoted)
         .map(|id| &fleet.replicas[*id]);
-    replicas.filter(|replica| replica.reconf != Some(Reconf::Done) && !replica.instance.s_down).count()
+    let awaited = |replica: &&Replica| {
+        replica.reconf != Some(Reconf::Done) && !replica.instance.s_down && is_ours_to_point(replica)
+    };
+    replicas.filter(awaited).count()
 }
 
 /// A replica that made no progress, or refused, no longer counts: it must not keep the others waiting. When the next one is due.
@@ -78,6 +87,9 @@ fn give_up_on_silent(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Ins
     let now = cx.mono();
     let timeout = cx.globals.tunables.replica_reconf_timeout;
     let mut next = None;
+    if cx.holes.has(Hole::MuteReplicaBlocks) && busy(fleet, id) >= limit(fleet, id) {
+        return None;
+    }
     for replica_id in fleet.masters[id].replicas.clone() {
         let replica = &mut fleet.replicas[replica_id];
         let Some(Reconf::Sent { at }) = replica.reconf else { continue };
@@ -109,19 +121,42 @@ fn send_next(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, promoted: ReplicaId) 
     let now = cx.mono();
     let target = target(fleet, cx, promoted);
     let replicas = fleet.masters[id].replicas.clone();
-    let limit = usize::try_from(fleet.masters[id].settings.parallel_syncs).unwrap_or(0);
-    // Differs: a replica that died while it was being re-pointed makes room; in the reference the others wait for failover-timeout.
-    let busy = |replica: &Replica| replica.reconf_in_progress() && !replica.instance.s_down;
-    let mut in_progress = replicas.iter().filter(|id| busy(&fleet.replicas[**id])).count();
+    let limit = limit(fleet, id);
+    let mut in_progress = busy(fleet, id);
     for replica in replicas.into_iter().filter(|replica| *replica != promoted) {
         if in_progress >= limit {
             return;
         }
-        if fleet.replicas[replica].reconf.is_some() || !send_block(fleet, cx, replica, Some(target.clone())) {
+        let known = &fleet.replicas[replica];
+        if known.reconf.is_some()
+            || !is_ours_to_point(known)
+            || !send_block(fleet, cx, replica, Some(target.clone()))
+        {
             continue;
         }
         fleet.replicas[replica].reconf = Some(Reconf::Sent { at: now });
         fleet.announce(cx, Level::Notice, "+slave-reconf-sent", Entity::Replica(replica), "");
         in_progress += 1;
     }
+}
+
+/// Replicas that may be re-pointed at once.
+fn limit(fleet: &Fleet, id: MasterId) -> usize {
+    usize::try_from(fleet.masters[id].settings.parallel_syncs).unwrap_or(0)
+}
+
+/// Replicas that are being re-pointed.
+///
+/// Differs: one that died meanwhile makes room; in the reference the others wait for failover-timeout.
+fn busy(fleet: &Fleet, id: MasterId) -> usize {
+    let busy = |replica: &Replica| replica.reconf_in_progress() && !replica.instance.s_down;
+    fleet.masters[id].replicas.iter().filter(|id| busy(&fleet.replicas[**id])).count()
+}
+
+/// False for an instance of another cluster, and for one that calls itself master.
+///
+/// Differs: the reference re-points both. Who calls itself master may have been promoted in a later epoch, by a leader that we can't hear
+/// just now: it is left to `repair`, which makes sure that a majority agrees with us.
+fn is_ours_to_point(replica: &Replica) -> bool {
+    !replica.origin.is_foreign() && replica.info.role == Role::Replica
 }

@@ -3,19 +3,23 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use super::{Failover, abort};
+use super::{Failover, give_up};
 use crate::engine::cx::Cx;
 use crate::engine::fleet::Fleet;
+use crate::engine::hole::Hole;
+use crate::engine::lineage;
 use crate::engine::notice::Level;
 use crate::engine::probe;
 use crate::engine::replica::Replica;
 use crate::engine::tag::Entity;
-use crate::model::{Instant, MasterId, ReplicaId};
+use crate::model::{Instant, MasterId, ReplicaId, RunId};
 
 /// How long the selection waits for reports that were asked for and did not come yet.
 const REPORT_WAIT: Duration = Duration::from_millis(500);
 /// How long it keeps looking while no replica is eligible.
 const SEARCH_WAIT: Duration = Duration::from_millis(3_000);
+/// A report that was asked for before the election was won counts if that is no longer ago than this, and the master was objectively down.
+const REPORT_AGE: Duration = Duration::from_millis(1_000);
 
 /// Replicas that may be promoted now, the best first.
 pub fn eligible_replicas(fleet: &Fleet, cx: &Cx, id: MasterId) -> Vec<ReplicaId> {
@@ -23,11 +27,15 @@ pub fn eligible_replicas(fleet: &Fleet, cx: &Cx, id: MasterId) -> Vec<ReplicaId>
     let replicas = master.replicas.iter().map(|id| &fleet.replicas[*id]);
     let mut eligible: Vec<&Replica> =
         replicas.filter(|replica| objection(fleet, cx, replica).is_none()).collect();
-    eligible.sort_by_key(|replica| {
-        let run_id = replica.instance.run_id.as_ref().map(|id| id.as_str().to_ascii_lowercase());
-        (replica.priority, Reverse(replica.repl_offset), run_id.is_none(), run_id)
-    });
+    eligible.sort_by_cached_key(|replica| merit(fleet, replica));
     eligible.into_iter().map(|replica| replica.id).collect()
+}
+
+/// The less, the better: whether its data can be trusted to be the latest, then as in the reference.
+fn merit(fleet: &Fleet, replica: &Replica) -> impl Ord + use<> {
+    let run_id = replica.instance.run_id.as_ref().map(|id: &RunId| id.as_str().to_ascii_lowercase());
+    let (standing, _) = lineage::standing(fleet, replica);
+    (standing, replica.priority, Reverse(replica.repl_offset), run_id.is_none(), run_id)
 }
 
 /// Why a replica may not be promoted, if so. Differs: only the command connection has to be up. The subscription may just have been cut
@@ -59,24 +67,30 @@ fn objection(fleet: &Fleet, cx: &Cx, replica: &Replica) -> Option<String> {
     } else if i128::from(replica.link_down_ms) > max_link_down.as_millis() as i128 {
         Some(format!("its link to the master is down for {} ms", replica.link_down_ms))
     } else {
-        None
+        lineage::objection(fleet, cx, replica).map(str::to_owned)
     }
 }
 
 /// Chooses once all reports are in, or waited for long enough; when to look again.
+///
+/// Differs: the reference does not wait, and takes the last report there is, up to 5 seconds old (30 if an operator asked).
 pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     let now = cx.mono();
     let Failover::Selecting { epoch, since, forced, refused } = fleet.masters[id].failover.clone() else {
         return None;
     };
     let report_deadline = since + REPORT_WAIT;
-    if now < report_deadline && awaits_reports(fleet, id, since, &refused) {
+    if now < report_deadline && awaits_reports(fleet, cx, id, since, &refused) {
         return Some(report_deadline);
     }
     let eligible = eligible_replicas(fleet, cx, id);
-    let Some(candidate) = eligible.into_iter().find(|replica| !refused.contains(replica)) else {
-        return search_on(fleet, cx, id, since);
+    let mut fresh = eligible.into_iter().filter(|replica| {
+        !refused.contains(replica) && has_reported(fleet, cx, &fleet.replicas[*replica], since)
+    });
+    let Some(candidate) = fresh.next() else {
+        return search_on(fleet, cx, id, since, refused);
     };
+    explain(fleet, cx, id, since, &refused, Some(candidate));
     let entity = Entity::Replica(candidate);
     fleet.announce(cx, Level::Warning, "+selected-slave", entity, "");
     fleet.announce(cx, Level::Notice, "+failover-state-send-slaveof-noone", entity, "");
@@ -86,20 +100,53 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     None
 }
 
-/// Some connected replica that may still be chosen has not reported since it was asked for what the selection needs.
-fn awaits_reports(fleet: &Fleet, id: MasterId, since: Instant, refused: &[ReplicaId]) -> bool {
-    let candidates = fleet.masters[id].replicas.iter().filter(|id| !refused.contains(id));
-    let answers = |replica: &&Replica| {
-        let connected = fleet.links[replica.instance.link].command.is_up();
-        connected && !replica.instance.s_down && replica.info.asked_at.is_some()
-    };
-    candidates.map(|id| &fleet.replicas[*id]).filter(answers).any(|replica| !replica.info.fresh_since(since))
+/// Its last report was asked for late enough to choose by.
+fn has_reported(fleet: &Fleet, cx: &Cx, replica: &Replica, since: Instant) -> bool {
+    if cx.holes.has(Hole::SelectsOnOldReports) || replica.info.tells_of(since) {
+        return true;
+    }
+    let master = &fleet.masters[replica.master];
+    let down_at = master.o_down_at.filter(|_| master.o_down).unwrap_or(Instant::ZERO);
+    let recent = replica.info.questioned_at.is_some_and(|at| cx.mono().since(at) < REPORT_AGE);
+    recent && replica.info.tells_of(down_at)
+}
+
+/// Some connected replica that may still be chosen has not reported what the selection needs. Who was not asked in time is asked now.
+fn awaits_reports(
+    fleet: &mut Fleet,
+    cx: &mut Cx,
+    id: MasterId,
+    since: Instant,
+    refused: &[ReplicaId],
+) -> bool {
+    if cx.holes.has(Hole::SelectsOnOldReports) {
+        return false;
+    }
+    let mut awaited = false;
+    for id in fleet.masters[id].replicas.clone() {
+        let replica = &fleet.replicas[id];
+        let connected = fleet.links[replica.instance.link].command.is_up() && !replica.instance.s_down;
+        if !connected || refused.contains(&id) || has_reported(fleet, cx, replica, since) {
+            continue;
+        }
+        awaited = true;
+        // Once: an error is an answer too.
+        let asked = replica.info.asked_at.max(replica.info.owed.back().copied());
+        if asked.is_none_or(|asked| asked < since) {
+            probe::ask_info(fleet, cx, Entity::Replica(id));
+        }
+    }
+    awaited
 }
 
 /// Nobody to promote: ask again for a while, then give up.
-///
-/// Differs: the log says why each replica lost.
-fn search_on(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, since: Instant) -> Option<Instant> {
+fn search_on(
+    fleet: &mut Fleet,
+    cx: &mut Cx,
+    id: MasterId,
+    since: Instant,
+    refused: Vec<ReplicaId>,
+) -> Option<Instant> {
     let now = cx.mono();
     let deadline = since + SEARCH_WAIT;
     if now < deadline && !fleet.masters[id].replicas.is_empty() {
@@ -118,11 +165,53 @@ fn search_on(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, since: Instant) -> Op
         }
         return Some(next);
     }
-    for replica in fleet.masters[id].replicas.clone() {
-        let replica = &fleet.replicas[replica];
-        let why = objection(fleet, cx, replica).unwrap_or_else(|| "it refused".to_owned());
-        cx.log(Level::Notice, format!("Replica {} can't be promoted: {why}", replica.instance.name));
-    }
-    abort(fleet, cx, id, "-failover-abort-no-good-slave", None);
+    explain(fleet, cx, id, since, &refused, None);
+    give_up(fleet, cx, id, "-failover-abort-no-good-slave", refused);
     None
+}
+
+/// Says of each replica why it was chosen or not.
+fn explain(
+    fleet: &Fleet,
+    cx: &mut Cx,
+    id: MasterId,
+    since: Instant,
+    refused: &[ReplicaId],
+    chosen: Option<ReplicaId>,
+) {
+    let best = chosen.map(|id| &fleet.replicas[id]);
+    for replica in fleet.masters[id].replicas.iter().map(|id| &fleet.replicas[*id]) {
+        let name = &replica.instance.name;
+        let objection = match objection(fleet, cx, replica) {
+            None if refused.contains(&replica.id) => Some("it was tried, in vain".to_owned()),
+            None if !has_reported(fleet, cx, replica, since) => {
+                Some("it did not answer when it was asked for its state".to_owned())
+            }
+            objection => objection,
+        };
+        let verdict = match (objection, best) {
+            (Some(why), _) => {
+                cx.log(Level::Notice, format!("Replica {name} can't be promoted: {why}"));
+                continue;
+            }
+            (None, Some(best)) if best.id == replica.id => "chosen".to_owned(),
+            (None, Some(best)) => format!("behind, {}", why_behind(fleet, replica, best)),
+            (None, None) => continue,
+        };
+        let (priority, offset) = (replica.priority, replica.repl_offset);
+        cx.log(Level::Notice, format!("Replica {name}: priority {priority}, offset {offset}: {verdict}"));
+    }
+}
+
+fn why_behind(fleet: &Fleet, replica: &Replica, best: &Replica) -> &'static str {
+    let (standing, doubt) = lineage::standing(fleet, replica);
+    if standing != lineage::standing(fleet, best).0 {
+        doubt.unwrap_or("its data may be older")
+    } else if replica.priority != best.priority {
+        "its priority number is higher"
+    } else if replica.repl_offset != best.repl_offset {
+        "it has less of the data"
+    } else {
+        "its run id comes later"
+    }
 }

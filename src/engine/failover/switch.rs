@@ -4,10 +4,11 @@ use super::Failover;
 use crate::engine::cx::Cx;
 use crate::engine::fleet::{Fleet, resolve_if_needed};
 use crate::engine::hole::Hole;
+use crate::engine::lineage::{self, Lineage, Origin};
 use crate::engine::notice::Level;
 use crate::engine::peer::AskState;
 use crate::engine::tag::Entity;
-use crate::engine::{action::Action, instance::InfoState, probe, script_event};
+use crate::engine::{action::Action, forgotten, instance::InfoState, probe, script_event};
 use crate::model::{Address, Epoch, MasterId, PeerId, ReplicaId};
 use crate::wire::Role;
 
@@ -21,11 +22,13 @@ pub struct NewAddress {
     pub epoch: Epoch,
 }
 
-/// The end of our own failover: the promoted replica becomes the master.
+/// The end of our own failover: the promoted replica becomes the master, if that was not said with the promotion already.
 pub fn switch_to_promoted(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, promoted: ReplicaId) {
     let address = fleet.replicas[promoted].instance.address.clone();
     let old = fleet.masters[id].instance.address.clone();
-    announce_switch(fleet, cx, id, &old, &address);
+    if told_address(fleet, cx, id).same_as(&old) {
+        announce_switch(fleet, cx, id, &old, &address);
+    }
     change_address(fleet, cx, id, address);
 }
 
@@ -33,10 +36,10 @@ pub fn switch_to_promoted(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, promoted
 pub fn adopt(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, new: NewAddress) {
     // A configuration is never newer than the epochs that were heard of.
     cx.observe_epoch(new.epoch);
-    let told = fleet.current_address(id).clone();
+    let told = told_address(fleet, cx, id).clone();
     let master = &mut fleet.masters[id];
     master.config_epoch = new.epoch;
-    let mut old = master.instance.address.clone();
+    let old = master.instance.address.clone();
     let promoted = matches!(master.failover, Failover::Reconfiguring { .. });
     if old.same_as(&new.address) && !promoted {
         // A failover of ours may have lost its mandate by that.
@@ -45,19 +48,30 @@ pub fn adopt(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, new: NewAddress) {
         cx.ledger.record_master(id);
         return;
     }
-    if old.same_as(&new.address) {
-        // Differs: what we promoted ourselves is given up for the old master, if that is in force again. The reference goes on, and
-        // ends up with its own outcome under the epoch of the other.
-        old = told;
-    }
+    // Differs: what we promoted ourselves is given up for the old master, if that is in force again. The reference goes on, and ends up
+    // with its own outcome under the epoch of the other.
     fleet.announce(cx, Level::Warning, "+config-update-from", Entity::Peer(new.peer), "");
-    announce_switch(fleet, cx, id, &old, &new.address);
+    if told.same_as(&new.address) {
+        return change_address(fleet, cx, id, new.address);
+    }
+    announce_switch(fleet, cx, id, &told, &new.address);
     change_address(fleet, cx, id, new.address.clone());
-    script_event::reconfigured(fleet, cx, id, "observer", &old, &new.address);
+    script_event::reconfigured(fleet, cx, id, "observer", &told, &new.address);
+}
+
+/// The address that the last `+switch-master` told of: from the promotion on, that of the promoted replica.
+fn told_address<'a>(fleet: &'a Fleet, cx: &Cx, id: MasterId) -> &'a Address {
+    let master = &fleet.masters[id];
+    match master.failover {
+        Failover::Reconfiguring { announced: true, .. } if !cx.holes.has(Hole::LateSwitchMaster) => {
+            fleet.current_address(id)
+        }
+        _ => &master.instance.address,
+    }
 }
 
 /// `+switch-master <name> <old ip> <old port> <new ip> <new port>`
-fn announce_switch(fleet: &Fleet, cx: &mut Cx, id: MasterId, old: &Address, new: &Address) {
+pub fn announce_switch(fleet: &Fleet, cx: &mut Cx, id: MasterId, old: &Address, new: &Address) {
     let master = &fleet.masters[id];
     let ((old_host, old_port), (new_host, new_port)) = (cx.globals.shown(old), cx.globals.shown(new));
     let payload = format!("{} {old_host} {old_port} {new_host} {new_port}", master.name);
@@ -67,11 +81,13 @@ fn announce_switch(fleet: &Fleet, cx: &mut Cx, id: MasterId, old: &Address, new:
 
 fn change_address(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, address: Address) {
     let old = fleet.masters[id].instance.address.clone();
-    let known = fleet.masters[id].replicas.iter().map(|id| fleet.replicas[*id].instance.address.clone());
-    let mut replicas: Vec<Address> = known.filter(|known| !known.same_as(&address)).collect();
-    replicas.retain(|known| !known.same_as(&old));
+    lineage::inherit(fleet, id, &address);
+    let known = fleet.masters[id].replicas.iter().map(|id| &fleet.replicas[*id]);
+    let mut replicas: Vec<(Address, Origin)> =
+        known.map(|replica| (replica.instance.address.clone(), replica.origin.clone())).collect();
+    replicas.retain(|(known, _)| !known.same_as(&address) && !known.same_as(&old));
     if !old.same_as(&address) {
-        replicas.push(old.clone());
+        replicas.push((old.clone(), Origin::of_master()));
     }
     // Clients were sent to the new master when its promotion was confirmed.
     let switched_at = match fleet.masters[id].failover {
@@ -90,8 +106,9 @@ fn change_address(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, address: Address
     if !cx.holes.has(Hole::OpinionsSurviveSwitch) {
         forget_questions(fleet, id);
     }
-    for known in replicas {
+    for (known, origin) in replicas {
         let replica = fleet.add_replica(id, known, cx);
+        fleet.replicas[replica].origin = origin;
         fleet.replicas[replica].former_master = fleet.replicas[replica].instance.address.same_as(&old);
         fleet.announce(cx, Level::Notice, "+slave", Entity::Replica(replica), "");
     }
@@ -109,7 +126,7 @@ fn forget_questions(fleet: &mut Fleet, id: MasterId) {
     }
 }
 
-/// SENTINEL RESET: forgets replicas and peers, and every verdict (spec 3 §3.4.12). Not recorded: the file follows with the next change.
+/// SENTINEL RESET: forgets replicas and peers (`forgotten`), and every verdict (spec 3 §3.4.12). Not recorded: the file follows with the next change.
 ///
 /// Differs: a promotion that was confirmed is brought to its end before. The reference goes back to the old address, and spreads it under
 /// the epoch under which the new one is known already.
@@ -117,10 +134,15 @@ pub fn reset_master(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
     if let Failover::Reconfiguring { promoted, .. } = fleet.masters[id].failover {
         switch_to_promoted(fleet, cx, id, promoted);
     }
-    for peer in fleet.masters[id].peers.clone() {
-        fleet.remove_peer(peer, cx);
+    let replicas = forgotten::replica_addresses(fleet, id);
+    for replica in fleet.masters[id].forgotten.replicas.clone() {
+        fleet.remove_replica(replica, cx);
     }
+    forgotten::set_peers_aside(fleet, cx, id);
     reset_state(fleet, cx, id);
+    forgotten::set_replicas_aside(fleet, cx, id, replicas);
+    // An operator's way to say that everything is new.
+    fleet.masters[id].lineage = Lineage::default();
     cx.ledger.note_master(id);
     fleet.announce(cx, Level::Warning, "+reset-master", Entity::Master(id), "");
 }
@@ -151,6 +173,7 @@ fn reset_state(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
     master.switched_at = None;
     master.backoff.reset();
     master.lacked_votes = false;
+    master.fruitless = None;
     master.eligible_since = None;
     // Compat: text and age of the last INFO stay for INFO-CACHE. Differs: a fresh one is asked for as soon as the link is up, not when the
     // period is over: without it there is no replica to fail over to.

@@ -13,6 +13,8 @@ use crate::engine::hole::Hole;
 use crate::engine::master::Deference;
 use crate::model::{Instant, MasterId};
 
+/// A replica that turns up and is lost again does not make us stand for election more often than this.
+const BETWEEN_SEARCHES: Duration = Duration::from_secs(1);
 /// A leader without a connection for this long is gone.
 const GONE_AFTER: Duration = Duration::from_secs(1);
 /// A shorter delay is not worth a line in the log.
@@ -23,8 +25,10 @@ pub fn not_before(fleet: &Fleet, cx: &Cx, id: MasterId) -> Option<Instant> {
     let master = &fleet.masters[id];
     let limit = master.settings.failover_timeout * 2;
     let latest = master.failover_started_at.map(|at| at + limit);
+    let turned_up = replica_turned_up(fleet, cx, id);
     let own = match (&master.deference, master.retry_at) {
         (Some(deference), _) => defer_until(fleet, cx, id, deference, latest),
+        (None, _) if turned_up.is_some() => turned_up,
         // Who could not be elected does not ask again, which would mute others, before it could be.
         (None, Some(_)) if master.lacked_votes && election::reachable(fleet, id) < master.votes_needed() => {
             latest
@@ -66,6 +70,14 @@ fn defer_until(
     }
     let silent_since = link.active_ping_at.unwrap_or(link.available_at).max(deference.since);
     Some(over.min(silent_since + GONE_AFTER))
+}
+
+/// The last failover found nobody to promote, and now there is somebody: from when the next may begin.
+fn replica_turned_up(fleet: &Fleet, cx: &Cx, id: MasterId) -> Option<Instant> {
+    let fruitless = fleet.masters[id].fruitless.as_ref()?;
+    let candidates = super::eligible_replicas(fleet, cx, id);
+    let new = candidates.iter().any(|replica| !fruitless.tried.contains(replica));
+    new.then_some(fruitless.ended_at + BETWEEN_SEARCHES)
 }
 
 /// Says in the log until when no failover begins, unless that was said.

@@ -1,0 +1,351 @@
+//! Whose data an instance has: what the replication ids of INFO tell of it (spec 2 §9.3, §14.3).
+//!
+//! Every data set has an id, which a replica takes over from its master and keeps as the second one when it is promoted. So the instances
+//! of one master share ids, and two clusters share none. Per master the last few ids that were seen to be its own are kept; nothing of this
+//! is saved.
+//!
+//! An address can be reused by a server of another cluster whose Sentinels use the same name for their master. Such an instance is
+//! *foreign*: it is left alone, and strangers who are heard through it are not believed.
+//!
+//! Differs: the reference looks at no ids. It would promote any data set, take the servers of another cluster for replicas of this one,
+//! and adopt the configuration of its Sentinels.
+//!
+//! Invariant: what is not known (old servers give no ids, a start knows none) is never held against an instance.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::cx::Cx;
+use super::fleet::Fleet;
+use super::hole::Hole;
+use super::notice::Level;
+use super::repair;
+use super::replica::Replica;
+use super::report::follows;
+use super::tag::Entity;
+use crate::model::{Address, LinkId, MasterId, ReplicaId, RunId};
+use crate::wire::{Hello, InfoReport, Role};
+
+/// How many ids of a master are remembered: a promotion gives one, a restart without its data another.
+const REMEMBERED: usize = 8;
+/// A question that has to be answered before a stranger is believed is repeated after this.
+const REPEAT: Duration = Duration::from_millis(1_000);
+/// How many strangers are remembered as told of in the log.
+const MAX_TOLD: usize = 16;
+/// `master_link_down_since_seconds` of a replica that was not in step since it started, in milliseconds.
+const NEVER_UP: i64 = -1_000;
+
+/// The ids that were seen to be a master's own.
+#[derive(Clone, Debug, Default)]
+pub struct Lineage {
+    ids: VecDeque<String>,
+    latest: Option<String>,
+    told: VecDeque<RunId>,
+}
+
+/// What an instance's last INFO says of where its data comes from.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    ids: Vec<String>,
+    loading: bool,
+    synchronising: bool,
+    has_keys: bool,
+    was_in_step: bool,
+    foreign: bool,
+}
+
+impl Lineage {
+    fn is_known(&self) -> bool {
+        !self.ids.is_empty()
+    }
+
+    fn shares(&self, ids: &[String]) -> bool {
+        ids.iter().any(|id| self.ids.contains(id))
+    }
+
+    fn learn(&mut self, ids: &[String]) {
+        for id in ids.iter().rev() {
+            if self.ids.front() != Some(id) {
+                self.ids.retain(|known| known != id);
+                self.ids.push_front(id.clone());
+            }
+        }
+        self.ids.truncate(REMEMBERED);
+    }
+
+    /// True if both are known and have nothing in common.
+    fn excludes(&self, ids: &[String]) -> bool {
+        self.is_known() && !ids.is_empty() && !self.shares(ids)
+    }
+}
+
+impl Origin {
+    /// It belongs to another cluster.
+    pub fn is_foreign(&self) -> bool {
+        self.foreign
+    }
+
+    /// A master that becomes a replica has had the data.
+    pub fn of_master() -> Origin {
+        Origin { was_in_step: true, ..Origin::default() }
+    }
+}
+
+/// An instance reported. What its other fields say was learnt before.
+pub fn on_info(fleet: &mut Fleet, cx: &mut Cx, entity: Entity, report: &InfoReport) {
+    match entity {
+        Entity::Master(id) => on_master_info(fleet, cx, id, report),
+        Entity::Replica(id) => on_replica_info(fleet, cx, id, report),
+        Entity::Peer(_) => {}
+    }
+}
+
+/// The master reported. It says by itself what its lineage is: the configuration names its address.
+fn on_master_info(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, report: &InfoReport) {
+    let ids = ids_of(report);
+    if report.role != Some(Role::Master) || ids.is_empty() {
+        return;
+    }
+    let master = &mut fleet.masters[id];
+    let new = master.lineage.excludes(&ids);
+    master.lineage.learn(&ids);
+    master.lineage.latest = ids.first().cloned();
+    if new {
+        let keys = if report.keys == 0 { "it has no keys" } else { "its data set may be another" };
+        let text = format!(
+            "Master {} at {} shares nothing with the replication history that is known of it: {keys}, and its replicas will copy it. \
+             It may have restarted without its data",
+            master.name, master.instance.address
+        );
+        cx.log(Level::Warning, text);
+    }
+}
+
+/// A replica reported.
+fn on_replica_info(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId, report: &InfoReport) {
+    let ids = ids_of(report);
+    let replica = &mut fleet.replicas[id];
+    let master = replica.master;
+    replica.origin.ids = ids;
+    replica.origin.loading = report.loading;
+    replica.origin.synchronising = report.sync_in_progress;
+    replica.origin.has_keys = report.keys > 0;
+    let replica = &fleet.replicas[id];
+    let in_step = report.role == Some(Role::Replica) && replica.master_link_up;
+    let follows_master = in_step && replica_follows(replica, fleet.current_address(master));
+    if follows_master {
+        fleet.replicas[id].origin.was_in_step = true;
+        if !fleet.masters[master].instance.s_down {
+            let ids = fleet.replicas[id].origin.ids.clone();
+            fleet.masters[master].lineage.learn(&ids);
+        }
+    }
+    judge(fleet, cx, id, report);
+}
+
+/// The configuration moves to a replica: its lineage is the master's from now on.
+pub fn inherit(fleet: &mut Fleet, id: MasterId, new: &Address) {
+    let heir = fleet.find_replica(id, new).map(|replica| &fleet.replicas[replica]);
+    let heir = heir.filter(|replica| !replica.origin.foreign);
+    let ids = heir.map(|replica| replica.origin.ids.clone()).unwrap_or_default();
+    let promoted = heir.is_some_and(|replica| replica.info.role == Role::Master);
+    let lineage = &mut fleet.masters[id].lineage;
+    lineage.learn(&ids);
+    lineage.latest = ids.first().filter(|_| promoted).cloned();
+}
+
+/// Why the data of a replica may not become the master's, if so.
+pub fn objection(fleet: &Fleet, cx: &Cx, replica: &Replica) -> Option<&'static str> {
+    let lineage = &fleet.masters[replica.master].lineage;
+    let origin = &replica.origin;
+    let other = lineage.excludes(&origin.ids);
+    let never_up = replica.info.role == Role::Replica
+        && replica.link_down_ms == NEVER_UP
+        && !(origin.was_in_step && origin.has_keys);
+    if !cx.holes.has(Hole::PromotesUnsynced) {
+        if origin.loading || fleet.links[replica.instance.link].loading {
+            return Some("it is loading its data set");
+        }
+        if origin.synchronising {
+            return Some("it is in the middle of a synchronisation");
+        }
+        if other && never_up {
+            return Some("it was never in step with the master");
+        }
+    }
+    if !cx.holes.has(Hole::PromotesForeign) {
+        if origin.foreign {
+            return Some("it belongs to another cluster");
+        }
+        if other && !never_up && !follows_us(fleet, replica) {
+            return Some("its data set has another replication history than the master's");
+        }
+    }
+    None
+}
+
+/// How far a replica's data can be trusted to be the latest: less is better. And why it is not the best, if so.
+///
+/// Differs: the reference looks at the priority first, whatever the replica has (spec 2 §14.3).
+pub fn standing(fleet: &Fleet, replica: &Replica) -> (u8, Option<&'static str>) {
+    let lineage = &fleet.masters[replica.master].lineage;
+    let ids = &replica.origin.ids;
+    let outdated = lineage.latest.as_ref().is_some_and(|latest| !ids.is_empty() && !ids.contains(latest));
+    if lineage.excludes(ids) {
+        (2, Some("where its data comes from is not known"))
+    } else if replica.info.role == Role::Replica && replica.link_down_ms == NEVER_UP {
+        (1, Some("it was not in step with the master since it started"))
+    } else if outdated {
+        (1, Some("its data is of an earlier history of the master"))
+    } else {
+        (0, None)
+    }
+}
+
+/// True if an instance may hear our hello: those of another cluster would take us for peers.
+pub fn may_greet(fleet: &Fleet, entity: Entity) -> bool {
+    let Entity::Replica(id) = entity else { return true };
+    !fleet.replicas[id].origin.foreign && is_verified(fleet, id, false)
+}
+
+/// True for a stranger who is heard through an instance of another cluster, or through one that was not asked yet who it is now.
+pub fn is_deaf(fleet: &mut Fleet, cx: &mut Cx, link: LinkId, hello: &Hello) -> bool {
+    let Some(Entity::Replica(id)) = fleet.links.get(link).and_then(|link| link.owners.first().copied())
+    else {
+        return false;
+    };
+    let master = fleet.find(hello.master_name.as_str());
+    if master.is_none_or(|master| fleet.find_peer(master, &hello.run_id).is_some()) {
+        return false;
+    }
+    let verified = is_verified(fleet, id, true);
+    let asked = fleet.replicas[id].info.asked_at;
+    if !verified && asked.is_none_or(|at| cx.mono().since(at) >= REPEAT) {
+        fleet.replicas[id].info.wanted = true;
+        cx.touch(Entity::Replica(id));
+    }
+    !verified || fleet.replicas[id].origin.foreign
+}
+
+/// True if a hello comes from a Sentinel we don't know, and would lead us away from a master that is well to an address we don't know.
+/// Said once. It is believed as soon as the address is known, or the master is not well.
+pub fn distrusts(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, hello: &Hello) -> bool {
+    if hello.config_epoch <= fleet.masters[id].config_epoch
+        || fleet.find_peer(id, &hello.run_id).is_some()
+        || cx.holes.has(Hole::FollowsForeign)
+    {
+        return false;
+    }
+    let address = fleet.address(&hello.master_host, hello.master_port);
+    if has_kin_at(fleet, id, &address) || !repair::looks_sane(fleet, cx, id) {
+        return false;
+    }
+    let told = &mut fleet.masters[id].lineage.told;
+    if !told.contains(&hello.run_id) {
+        told.push_front(hello.run_id.clone());
+        told.truncate(MAX_TOLD);
+        let text = format!(
+            "Sentinel {} at {}:{} says that {} is at {address} since epoch {}. It is not known here, nor is that address, and the master is \
+             well: not followed. If it belongs to another cluster, give the master there another name",
+            hello.run_id, hello.host, hello.port, hello.master_name, hello.config_epoch
+        );
+        cx.log(Level::Warning, text);
+    }
+    true
+}
+
+/// Both ids of a report; forty zeros stand for none.
+fn ids_of(report: &InfoReport) -> Vec<String> {
+    let ids = [&report.repl_id, &report.repl_id2].into_iter().flatten();
+    ids.filter(|id| id.bytes().any(|byte| byte != b'0')).cloned().collect()
+}
+
+fn replica_follows(replica: &Replica, address: &Address) -> bool {
+    follows(replica.master_host.as_deref(), replica.master_port, address)
+}
+
+/// It says that it follows our master, or one of its replicas.
+fn follows_us(fleet: &Fleet, replica: &Replica) -> bool {
+    let Some(host) = replica.master_host.as_deref().filter(|_| replica.info.role == Role::Replica) else {
+        return false;
+    };
+    is_ours(fleet, replica.master, &fleet.address(host, replica.master_port))
+}
+
+/// The address of the master, or of a replica that is not foreign.
+fn is_ours(fleet: &Fleet, id: MasterId, address: &Address) -> bool {
+    fleet.masters[id].instance.address.same_as(address)
+        || fleet.find_replica(id, address).is_some_and(|replica| !fleet.replicas[replica].origin.foreign)
+}
+
+/// An address that a configuration may name: ours, and nothing speaks against its data.
+fn has_kin_at(fleet: &Fleet, id: MasterId, address: &Address) -> bool {
+    let alien = |replica: ReplicaId| fleet.masters[id].lineage.excludes(&fleet.replicas[replica].origin.ids);
+    is_ours(fleet, id, address) && !fleet.find_replica(id, address).is_some_and(alien)
+}
+
+/// The last INFO of a replica was asked for on its present connection (on both of them, if `both`). Without a known lineage it can't tell
+/// anything, and is not waited for.
+fn is_verified(fleet: &Fleet, id: ReplicaId, both: bool) -> bool {
+    let replica = &fleet.replicas[id];
+    let link = &fleet.links[replica.instance.link];
+    let heard = link.pubsub.filter(|_| both).and_then(|conn| conn.started_at());
+    let since = link.command.started_at().max(heard);
+    !fleet.masters[replica.master].lineage.is_known()
+        || since.is_some_and(|since| replica.info.tells_of(since))
+}
+
+/// Decides whether a replica is foreign. Its lineage alone is no proof: a fresh server, or one that restarted without its data, has one of
+/// its own. It takes a foreign master that it follows, or foreign replicas that follow it. And once it is foreign it stays so, also while
+/// that master is away, until something says that it came over to us.
+fn judge(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId, report: &InfoReport) {
+    if cx.holes.has(Hole::FollowsForeign) {
+        return;
+    }
+    let replica = &fleet.replicas[id];
+    let lineage = &fleet.masters[replica.master].lineage;
+    let other = lineage.excludes(&replica.origin.ids);
+    if replica.origin.foreign {
+        if (lineage.is_known() && lineage.shares(&replica.origin.ids)) || follows_us(fleet, replica) {
+            accept(fleet, cx, id);
+        }
+    } else if other && let Some(company) = foreign_company(fleet, replica, report) {
+        let name = &fleet.masters[replica.master].name;
+        let text = format!(
+            "Replica {} belongs to another cluster: its replication history shares nothing with that of {name}, and {company}. It is left \
+             alone, and nothing that strangers say there is believed. If it is ours, make it a replica of the master; if not, SENTINEL RESET \
+             {name} forgets it",
+            replica.instance.name
+        );
+        cx.log(Level::Warning, text);
+        fleet.replicas[id].origin.foreign = true;
+    }
+}
+
+/// With whom of another cluster the instance is connected, if it is.
+fn foreign_company(fleet: &Fleet, replica: &Replica, report: &InfoReport) -> Option<String> {
+    match report.role? {
+        Role::Replica => {
+            let host = replica.master_host.as_deref().filter(|_| replica.master_link_up)?;
+            (!follows_us(fleet, replica)).then(|| format!("it follows {host}:{}", replica.master_port))
+        }
+        Role::Master => {
+            let ours =
+                |(host, port): &(String, u16)| is_ours(fleet, replica.master, &fleet.address(host, *port));
+            let (host, port) = report.replicas.first()?;
+            (!report.replicas.iter().any(ours)).then(|| format!("{host}:{port} follows it"))
+        }
+    }
+}
+
+/// A foreign instance came over to us.
+fn accept(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId) {
+    let replica = &mut fleet.replicas[id];
+    replica.origin.foreign = false;
+    let master = &fleet.masters[fleet.replicas[id].master];
+    cx.log(
+        Level::Notice,
+        format!("Replica {} belongs to {} again", fleet.replicas[id].instance.name, master.name),
+    );
+    cx.touch(Entity::Replica(id));
+}

@@ -1,0 +1,349 @@
+//! Whose data an instance has, and what follows from that: foreign instances and strangers (spec 2 §9.3, §14.3).
+
+use sentineld::engine::{ConnId, ConnKind, Input};
+use sentineld::wire::{Answer, Hello, PingReply, Request, SentinelCommand};
+
+use crate::lab::{Lab, MASTER, lab, lab_with};
+use crate::stub::{peer_id, replica_info};
+
+/// Ids of this cluster, and of another.
+pub const OURS: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+pub const THEIRS: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+
+/// The ids, as INFO has them: `second` only if it is one.
+pub fn ids(first: &str, second: &str) -> String {
+    format!("master_replid:{first}\r\nmaster_replid2:{second:0>40}\r\n")
+}
+
+pub fn master(port: u16, replicas: &[u16], first: &str) -> String {
+    crate::stub::master_info(port, replicas) + &ids(first, "0")
+}
+
+pub fn replica(port: u16, master: u16, first: &str) -> String {
+    replica_info(port, master, &ids(first, "0"))
+}
+
+/// All of one lineage, which is known.
+pub fn kin(replicas: u16, peers: u16) -> Lab {
+    let mut lab = lab_with(replicas, peers, |settings| settings.masters[0].quorum = 1);
+    for port in 5001..=5000 + peers {
+        lab.stub(port).down = true;
+    }
+    let ports: Vec<u16> = (6001..=6000 + replicas).collect();
+    lab.stub(6000).info = Some(master(6000, &ports, OURS));
+    for port in ports {
+        lab.stub(port).info = Some(replica(port, 6000, OURS));
+    }
+    lab.run(11_000);
+    lab.mark();
+    lab
+}
+
+/// A server of another cluster takes the place of the one at `port`.
+fn replaced(lab: &mut Lab, port: u16, info: String) {
+    lab.stub(port).info = Some(info);
+    lab.cut(port, None);
+    lab.run(1_000);
+}
+
+fn warnings(lab: &Lab) -> usize {
+    lab.count("log: Replica 127.0.0.1:6001 belongs to another cluster")
+}
+
+/// A hello that is heard on the subscription of a port.
+fn heard(lab: &mut Lab, port: u16, hello: &str) {
+    let conn: ConnId =
+        lab.open(port).into_iter().find(|conn| conn.kind == ConnKind::PubSub).expect("a subscription");
+    lab.feed(Input::Heard(conn, Hello::parse(hello.as_bytes())));
+}
+
+fn greeting(number: u16, epoch: u64, port: u16) -> String {
+    format!("127.0.0.1,{},{},{epoch},{MASTER},127.0.0.1,{port},{epoch}", 5000 + number, peer_id(number))
+}
+
+fn peers(lab: &mut Lab) -> usize {
+    match lab.ask(SentinelCommand::Sentinels(MASTER.into())) {
+        Answer::Sentinels(peers) => peers.len(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn told(lab: &Lab, port: u16) -> usize {
+    lab.asked_of(port, |request| matches!(request, Request::ReplicaOf(_)))
+}
+
+#[test]
+fn two_clusters_of_one_name_do_not_merge_when_an_address_is_reused() {
+    for (epoch, address) in [(7, 7000), (0, 7000), (7, 6001), (7, 6000)] {
+        let mut lab = kin(2, 1);
+        replaced(&mut lab, 6001, replica(6001, 7000, THEIRS));
+        assert_eq!(warnings(&lab), 1, "{}", lab.history());
+        let greeted = |lab: &Lab| lab.asked_of(6001, |request| matches!(request, Request::Publish(_)));
+        assert_eq!(greeted(&lab), 0, "its Sentinels would take us for peers");
+        heard(&mut lab, 6001, &greeting(9, epoch, address));
+        lab.run(60_000);
+        heard(&mut lab, 6001, &greeting(9, epoch, address));
+        assert_eq!(peers(&mut lab), 1, "{epoch} {address}: {}", lab.history());
+        assert_eq!(lab.addresses[MASTER], Some(("127.0.0.1".into(), 6000)));
+        assert_eq!(lab.saved.sentinel.current_epoch.0, 0);
+        assert_eq!((told(&lab, 6001), greeted(&lab), warnings(&lab)), (0, 0, 1));
+        // It is neither promoted nor re-pointed, and does not hold the others up.
+        lab.kill(6000);
+        lab.until("+switch-master mymaster 127.0.0.1 6000 127.0.0.1 6002", 3_000);
+        lab.until("+failover-end", 100);
+        lab.run(60_000);
+        assert_eq!(told(&lab, 6001), 0, "{}", lab.history());
+        assert_eq!(warnings(&lab), 1, "it is remembered over the switch");
+    }
+}
+
+#[test]
+fn a_known_peer_is_believed_wherever_it_is_heard() {
+    let mut lab = kin(2, 1);
+    replaced(&mut lab, 6001, replica(6001, 7000, THEIRS));
+    heard(&mut lab, 6001, &greeting(1, 7, 6002));
+    assert_eq!(lab.addresses[MASTER], Some(("127.0.0.1".into(), 6002)));
+}
+
+#[test]
+fn it_takes_another_lineage_and_the_company_of_another_cluster_to_be_foreign() {
+    let down = |text: String| text.replace("status:up", "status:down");
+    for (info, foreign) in [
+        (replica(6001, 7000, THEIRS), true),
+        (master(6001, &[7001], THEIRS), true),
+        // Its own lineage, but a stray; an old master that lost its data; a fresh replica; one that follows another of ours.
+        (replica(6001, 7000, OURS), false),
+        (master(6001, &[], THEIRS), false),
+        (master(6001, &[7001, 6002], THEIRS), false),
+        (down(replica(6001, 7000, THEIRS)), false),
+        (replica(6001, 6000, THEIRS), false),
+        (replica(6001, 6002, THEIRS), false),
+        // Of an old server nothing is known.
+        (replica_info(6001, 7000, ""), false),
+        (replica_info(6001, 7000, &ids("0", "0")), false),
+        (replica_info(6001, 7000, &ids(THEIRS, OURS)), false),
+    ] {
+        let mut lab = kin(2, 0);
+        replaced(&mut lab, 6001, info.clone());
+        assert_eq!(warnings(&lab), usize::from(foreign), "{info}: {}", lab.history());
+    }
+    // What is not known of the master is held against nobody.
+    let mut lab = lab(2, 0);
+    lab.run(3_000);
+    replaced(&mut lab, 6001, replica(6001, 7000, THEIRS));
+    assert_eq!(warnings(&lab), 0);
+}
+
+#[test]
+fn who_is_foreign_stays_so_until_it_comes_over() {
+    for (info, back) in [
+        (replica(6001, 7000, THEIRS).replace("status:up", "status:down"), false),
+        (master(6001, &[], THEIRS), false),
+        (replica(6001, 6000, THEIRS), true),
+        (replica(6001, 7000, OURS), true),
+    ] {
+        let mut lab = kin(2, 0);
+        replaced(&mut lab, 6001, replica(6001, 7000, THEIRS));
+        replaced(&mut lab, 6001, info.clone());
+        let accepted = lab.count("log: Replica 127.0.0.1:6001 belongs to mymaster again") == 1;
+        assert_eq!(accepted, back, "{info}: {}", lab.history());
+        lab.run(60_000);
+        assert!(back || told(&lab, 6001) == 0, "{}", lab.history());
+    }
+}
+
+#[test]
+fn an_old_master_that_lost_its_data_is_still_demoted() {
+    let mut lab = kin(1, 0);
+    lab.kill(6000);
+    lab.until("+failover-end", 3_000);
+    lab.mark();
+    lab.stub(6000).up = true;
+    lab.stub(6000).info = Some(master(6000, &[], THEIRS));
+    lab.until("+convert-to-slave slave 127.0.0.1:6000", 2_000);
+}
+
+#[test]
+fn a_stranger_can_lead_us_away_only_to_where_we_know_or_from_a_master_that_is_not_well() {
+    for (address, epoch, followed, met) in
+        [(7000, 7, false, false), (6001, 7, true, true), (7000, 0, false, true), (6000, 7, false, true)]
+    {
+        let mut lab = kin(2, 1);
+        lab.hello_line(&greeting(9, epoch, address));
+        let at = lab.addresses[MASTER].clone().map(|(_, port)| port);
+        assert_eq!(
+            (at == Some(address) && address != 6000, peers(&mut lab) == 2),
+            (followed, met),
+            "{address} {epoch}"
+        );
+        let refused = |lab: &Lab| lab.seen().iter().filter(|text| text.contains("not followed")).count();
+        assert_eq!(refused(&lab), usize::from(!met));
+        lab.hello_line(&greeting(9, epoch, address));
+        assert_eq!(refused(&lab), usize::from(!met), "said once");
+    }
+    for trouble in crate::lab::MasterTrouble::ALL {
+        // With nobody to promote: what a stranger knows is better than nothing.
+        let mut lab = kin(0, 1);
+        lab.trouble_master(trouble);
+        lab.hello_line(&greeting(9, 700, 7000));
+        assert_eq!(lab.addresses[MASTER], Some(("127.0.0.1".into(), 7000)), "{trouble:?}");
+    }
+    let mut lab = kin(2, 1);
+    lab.hello_line(&greeting(1, 7, 7000));
+    assert_eq!(
+        lab.addresses[MASTER],
+        Some(("127.0.0.1".into(), 7000)),
+        "a peer that is known is followed at once"
+    );
+}
+
+#[test]
+fn an_address_of_a_replica_with_other_data_is_not_one_we_know() {
+    let mut lab = kin(2, 1);
+    replaced(&mut lab, 6001, master(6001, &[], THEIRS));
+    lab.hello_line(&greeting(9, 7, 6001));
+    assert_eq!(lab.addresses[MASTER], Some(("127.0.0.1".into(), 6000)));
+}
+
+#[test]
+fn a_subscription_is_believed_when_its_server_has_said_who_it_is() {
+    let mut lab = kin(2, 1);
+    lab.stub(6001).info = None;
+    lab.cut(6001, None);
+    lab.run(1_000);
+    heard(&mut lab, 6001, &greeting(9, 0, 6000));
+    assert_eq!(peers(&mut lab), 1, "{}", lab.history());
+    lab.stub(6001).info = Some(replica(6001, 6000, OURS));
+    lab.run(1_100);
+    heard(&mut lab, 6001, &greeting(9, 0, 6000));
+    assert_eq!(peers(&mut lab), 1, "now it is asked");
+    heard(&mut lab, 6001, &greeting(9, 0, 6000));
+    assert_eq!(peers(&mut lab), 2);
+}
+
+#[test]
+fn a_reset_forgets_what_was_known_of_the_lineage() {
+    let mut lab = kin(1, 0);
+    lab.stub(6000).info = None;
+    lab.ask(SentinelCommand::Reset("*".into()));
+    lab.stub(6000).info = Some(master(6000, &[6001], THEIRS));
+    lab.run(2_000);
+    assert_eq!(lab.count("log: Master mymaster"), 0, "{}", lab.history());
+}
+
+#[test]
+fn a_master_with_a_new_history_is_named() {
+    for (info, said) in [
+        (master(6000, &[6001], THEIRS), 1),
+        (crate::stub::master_info(6000, &[6001]) + &ids(THEIRS, OURS), 0),
+        (crate::stub::master_info(6000, &[6001]), 0),
+    ] {
+        let mut lab = kin(1, 0);
+        lab.stub(6000).info = Some(info);
+        lab.run(31_000);
+        let text = "log: Master mymaster at 127.0.0.1 6000 shares nothing with the replication history that is known of it: it has no keys";
+        assert_eq!(lab.count(text), said, "{}", lab.history());
+    }
+}
+
+/// Kills the master; who is promoted, if anybody.
+fn chosen(lab: &mut Lab) -> Option<u16> {
+    lab.kill(6000);
+    lab.until("+failover-state-select-slave", 2_000);
+    lab.run(4_000);
+    let text = lab.seen().into_iter().find(|text| text.starts_with("+selected-slave"))?.to_owned();
+    text.split(' ').nth(4)?.parse().ok()
+}
+
+fn unconnected(port: u16, master: u16, id: &str, more: &str) -> String {
+    let more = format!("{}master_link_down_since_seconds:-1\r\n{more}", ids(id, "0"));
+    replica_info(port, master, &more)
+        .replace("status:up", "status:down")
+        .replace("priority:100", "priority:1")
+}
+
+#[test]
+fn data_that_is_not_the_masters_is_not_promoted() {
+    let lost = |text: String| text.replace("status:up", "status:down\r\nmaster_link_down_since_seconds:1");
+    for (info, why) in [
+        (replica(6001, 7000, THEIRS), Some("it belongs to another cluster")),
+        (
+            lost(replica(6001, 7000, THEIRS)),
+            Some("its data set has another replication history than the master's"),
+        ),
+        (
+            master(6001, &[], THEIRS).replace("role:master", "role:slave\r\nrole:master"),
+            Some("its data set has another replication history than the master's"),
+        ),
+        (unconnected(6001, 7000, THEIRS, ""), Some("it was never in step with the master")),
+        (replica(6001, 6000, OURS) + "loading:1\r\n", Some("it is loading its data set")),
+        (
+            replica(6001, 6000, OURS) + "master_sync_in_progress:1\r\n",
+            Some("it is in the middle of a synchronisation"),
+        ),
+        // What it has came from our master, whose restart we did not see; old servers say nothing of all this.
+        (lost(replica(6001, 6000, THEIRS)), None),
+        (lost(replica_info(6001, 6000, "")), None),
+        (lost(replica(6001, 6000, OURS)) + "loading:0\r\nmaster_sync_in_progress:0\r\n", None),
+        (unconnected(6001, 6000, OURS, ""), None),
+        // It restarted, and its data with it, from a file that keeps no ids.
+        (unconnected(6001, 6000, THEIRS, "db0:keys=1,expires=0\r\n"), None),
+        (unconnected(6001, 6000, THEIRS, ""), Some("it was never in step with the master")),
+    ] {
+        let mut lab = kin(1, 0);
+        lab.stub(6001).info = Some(info.clone());
+        assert_eq!(chosen(&mut lab), why.map_or(Some(6001), |_| None), "{info}: {}", lab.history());
+        if let Some(why) = why {
+            assert_eq!(
+                lab.count(&format!("log: Replica 127.0.0.1:6001 can't be promoted: {why}")),
+                1,
+                "{}",
+                lab.history()
+            );
+        }
+    }
+}
+
+#[test]
+fn who_answers_that_it_is_loading_is_not_promoted() {
+    let mut lab = kin(2, 0);
+    lab.stub(6001).info = Some(replica(6001, 6000, OURS).replace("priority:100", "priority:1"));
+    lab.stub(6001).ping = PingReply::Loading;
+    lab.run(2_000);
+    assert_eq!(chosen(&mut lab), Some(6002));
+    assert_eq!(lab.count("log: Replica 127.0.0.1:6001 can't be promoted: it is loading its data set"), 1);
+    assert_eq!(
+        lab.count("log: Replica 127.0.0.1:6002: priority 100, offset 10: chosen"),
+        1,
+        "{}",
+        lab.history()
+    );
+}
+
+#[test]
+fn data_goes_before_priority() {
+    let lost = |text: String| text.replace("status:up", "status:down\r\nmaster_link_down_since_seconds:1");
+    for (first, why) in [
+        (unconnected(6001, 6000, OURS, ""), "it was not in step with the master since it started"),
+        (
+            replica(6001, 6000, "cccccccccccccccccccccccccccccccccccccccc"),
+            "its data is of an earlier history of the master",
+        ),
+        (
+            lost(replica(6001, 6000, THEIRS)).replace("priority:100", "priority:1"),
+            "where its data comes from is not known",
+        ),
+    ] {
+        let mut lab = kin(2, 0);
+        // The master had that history once, and has another one now.
+        lab.stub(6000).info = Some(master(6000, &[6001, 6002], "cccccccccccccccccccccccccccccccccccccccc"));
+        lab.run(11_000);
+        lab.stub(6000).info = Some(crate::stub::master_info(6000, &[6001, 6002]) + &ids(OURS, "0"));
+        lab.run(11_000);
+        lab.stub(6001).info = Some(first.replace("priority:100", "priority:1"));
+        lab.mark();
+        assert_eq!(chosen(&mut lab), Some(6002), "{first}: {}", lab.history());
+        let behind = format!("log: Replica 127.0.0.1:6001: priority 1, offset 10: behind, {why}");
+        assert_eq!(lab.count(&behind), 1, "{behind}: {}", lab.history());
+    }
+}
