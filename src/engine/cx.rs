@@ -187,10 +187,10 @@ impl Cx {
             let Some(master) = fleet.masters.get(id) else { continue };
             self.touch_master(id);
             self.touch_link(master.instance.link);
-            let replicas = master.replicas.iter().chain(&master.forgotten.replicas);
-            let replicas = replicas.map(|id| Entity::Replica(*id));
-            let peers = master.peers.iter().chain(&master.forgotten.peers);
             // Who was learnt of while the save was awaited was not contacted so far.
+            let replicas = master.replicas.iter().chain(&master.forgotten.replicas);
+            let peers = master.peers.iter().chain(&master.forgotten.peers);
+            let replicas = replicas.map(|id| Entity::Replica(*id));
             for entity in replicas.chain(peers.map(|id| Entity::Peer(*id))) {
                 self.touch(entity);
                 if let Some(instance) = fleet.instance(entity) {

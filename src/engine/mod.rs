@@ -206,7 +206,7 @@ impl Engine {
 
     /// When to call `handle_deadline` at the latest.
     pub fn next_deadline(&self) -> Option<Instant> {
-        [Some(self.tilt.due()), self.wheel.next(), self.scripts_due].into_iter().flatten().min()
+        [Some(self.tilt.due(&self.cx)), self.wheel.next(), self.scripts_due].into_iter().flatten().min()
     }
 
     fn begin(&mut self, now: Now) {

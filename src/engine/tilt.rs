@@ -47,9 +47,12 @@ impl Tilt {
         self.entered
     }
 
-    /// When the clock is to be looked at again.
-    pub fn due(&self) -> Instant {
-        self.last.mono + HEARTBEAT
+    /// When the clock is to be looked at again; at the latest when TILT may end, if we are in it.
+    pub fn due(&self, cx: &Cx) -> Instant {
+        let period = cx.globals.tunables.tilt_period.min(SAMPLE_WAIT);
+        let end = self.since.map(|since| since + period).filter(|end| *end > self.last.mono);
+        let heartbeat = self.last.mono + HEARTBEAT;
+        end.map_or(heartbeat, |end| heartbeat.min(end))
     }
 
     /// Looks at the clock: more than `tilt-trigger` between two looks is a freeze that just ended.

@@ -76,6 +76,7 @@ impl World {
     /// Ends all trouble in a core, and most outside of it.
     pub fn heal_core(&mut self) -> Core {
         trace::note(self.now, "*", "the core heals");
+        self.healed = true;
         let watches = self.plan.sentinels.iter().flat_map(|sentinel| &sentinel.watches);
         let quorum = watches.map(|watch| watch.quorum as usize).max().unwrap_or(1);
         let needed = quorum.max(self.home / 2 + 1).min(self.home);

@@ -19,6 +19,7 @@ mod redis;
 mod regressions;
 mod runner;
 mod scenarios;
+// What no property asks for yet is there for the next one.
 #[allow(dead_code)]
 mod seen;
 mod serving;

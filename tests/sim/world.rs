@@ -58,6 +58,8 @@ pub struct World {
     /// How many of the nodes are ours.
     pub home: usize,
     pub turns: u64,
+    /// The core healed: nothing breaks any more, and nothing else is mended.
+    pub healed: bool,
     serial: u64,
 }
 
@@ -83,6 +85,7 @@ impl World {
             failure: None,
             home: plan.sentinels.len(),
             turns: 0,
+            healed: false,
             serial: 0,
             plan,
         };
@@ -173,6 +176,8 @@ impl World {
             Event::Disk(node, incarnation) => self.disk_event(node, incarnation),
             Event::Replicate(for_good) => self.replicate(for_good),
             Event::Unbusy(server) => self.serve_mailbox(server),
+            // What is broken when the core heals is broken for good.
+            Event::Mend(_) if self.healed => {}
             Event::Mend(mend) => self.mend(mend),
         }
         true
