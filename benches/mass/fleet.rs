@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::farm::{self, Farm};
+use crate::farm::{self, Event, Farm};
 use crate::options::{Mix, Options};
 use crate::support::node::text_of;
 use crate::support::{Client, Node, World, port};
@@ -110,10 +110,11 @@ impl MassFleet {
         let whole = format!(",slaves={},sentinels={}", self.farm.replicas, self.sentinels.len());
         for node in &self.sentinels {
             let Some(info) = masters_of(node) else { return format!("{} does not answer", node.name) };
-            let good =
-                info.iter().filter(|line| line.contains(",status=ok,") && line.ends_with(&whole)).count();
+            let is_whole = |line: &&String| line.contains(",status=ok,") && line.ends_with(&whole);
+            let good = info.iter().filter(is_whole).count();
             if good < self.masters {
-                return format!("{} sees {good} healthy masters", node.name);
+                let other = info.iter().find(|line| !is_whole(line)).map_or("", String::as_str);
+                return format!("{} sees {good} healthy masters, and: {other}", node.name);
             }
             let quorum =
                 node.try_call(&["SENTINEL", "CKQUORUM", &name(0)]).map(|v| v.text()).unwrap_or_default();
@@ -155,6 +156,31 @@ impl MassFleet {
             (1..=self.farm.replicas).any(all)
         };
         (0..self.masters).filter(|group| is_new(*group)).count()
+    }
+
+    /// Lets the dead masters return, and waits until each is told whom to follow; the times that took, in milliseconds, sorted.
+    pub fn return_masters(&mut self, limit: Duration) -> Vec<f64> {
+        let before = self.farm.events().len();
+        let returned = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
+        self.farm.revive();
+        let (started, port) = (Instant::now(), self.farm.port);
+        loop {
+            let mut times: HashMap<usize, f64> = HashMap::new();
+            for event in self.farm.events().split_off(before) {
+                match event {
+                    Event::Follows { group, server, at, .. } if server == farm::address(group, 0, port) => {
+                        times.entry(group).or_insert((at as f64 - returned as f64) / 1000.0);
+                    }
+                    _ => {}
+                }
+            }
+            if times.len() == self.masters || started.elapsed() > limit {
+                let mut times: Vec<f64> = times.into_values().collect();
+                times.sort_by(f64::total_cmp);
+                return times;
+            }
+            thread::sleep(POLL);
+        }
     }
 
     /// Processor time used so far.

@@ -24,6 +24,8 @@ use outcome::Outcome;
 
 /// For so long after the last master has its new address everywhere, second promotions are watched for.
 const AFTERMATH: Duration = Duration::from_secs(10);
+/// Old masters that are not replicas by then are counted as such.
+const DEMOTION: Duration = Duration::from_secs(30);
 /// For so long the cost of the steady state is measured.
 const STEADY: Duration = Duration::from_secs(10);
 
@@ -77,5 +79,7 @@ fn run(mix: Mix, options: &Options) -> Result<Outcome, String> {
     if let Some(folder) = &options.keep {
         fleet.keep_logs(folder, &title);
     }
-    Ok(Outcome::new(&mut fleet, options, killed, steady, used))
+    let mut outcome = Outcome::new(&mut fleet, options, killed, steady, used);
+    outcome.demoted = fleet.return_masters(DEMOTION);
+    Ok(outcome)
 }

@@ -15,7 +15,10 @@ const LISTED: usize = 12;
 /// The figures of one mass failure. Times are milliseconds, sorted.
 pub struct Outcome {
     masters: usize,
+    /// Nobody had asked for votes in an earlier epoch.
     elected_in_first: usize,
+    /// The winner had not stood before, nor repeated its election; others may have.
+    elected_at_first_try: usize,
     worst_epochs: usize,
     tries: usize,
     repeats: usize,
@@ -28,6 +31,8 @@ pub struct Outcome {
     promoted: Vec<f64>,
     /// From the kill to the last Sentinel's switch, less down-after.
     named_by_all: Vec<f64>,
+    /// From the old masters' return to their first `SLAVEOF`.
+    pub demoted: Vec<f64>,
     promoted_twice: Vec<String>,
     /// Masters that not all Sentinels agree about at the end.
     lost: Vec<String>,
@@ -51,6 +56,7 @@ impl Outcome {
         let mut outcome = Outcome {
             masters: options.masters,
             elected_in_first: 0,
+            elected_at_first_try: 0,
             worst_epochs: 0,
             tries: journal.masters.values().map(|story| story.tries.len()).sum(),
             repeats: journal.repeats,
@@ -60,6 +66,7 @@ impl Outcome {
             down_to_promoted: Vec::new(),
             promoted: Vec::new(),
             named_by_all: Vec::new(),
+            demoted: Vec::new(),
             promoted_twice: Vec::new(),
             lost: Vec::new(),
             steady,
@@ -96,6 +103,10 @@ impl Outcome {
         let won = story.config_epochs.iter().max().copied().filter(|epoch| *epoch > 0);
         let epochs = asked.iter().copied().chain(won).collect::<BTreeSet<u64>>();
         self.elected_in_first += usize::from(won.is_some() && won == asked.first().copied());
+        let winner = story.elected.iter().map(|(index, _)| *index).next_back();
+        let mut tries = story.tries.iter().filter(|((index, _), _)| Some(*index) == winner);
+        let at_first_try = matches!((tries.next(), tries.next()), (Some((_, epoch)), None) if *epoch == won);
+        self.elected_at_first_try += usize::from(won.is_some() && at_first_try);
         self.worst_epochs = self.worst_epochs.max(epochs.len());
         if let Some((_, _, at)) = promotions.first() {
             let down = story.objectively_down.iter().map(|(_, at)| *at).min().unwrap_or(*at);
@@ -141,10 +152,11 @@ impl Outcome {
 
     /// The cells of its column, in the order of [`ROWS`].
     fn cells(&self) -> Vec<String> {
-        let percent = 100.0 * self.elected_in_first as f64 / self.masters as f64;
+        let share = |count: usize| format!("{count} ({:.1} %)", 100.0 * count as f64 / self.masters as f64);
         vec![
             format!("{} ms", self.kill_ms),
-            format!("{} ({percent:.1} %)", self.elected_in_first),
+            share(self.elected_in_first),
+            share(self.elected_at_first_try),
             self.worst_epochs.to_string(),
             format!("{} + {}", self.tries, self.repeats),
             self.aborted.to_string(),
@@ -154,6 +166,7 @@ impl Outcome {
             quantiles(&self.promoted),
             quantiles(&self.named_by_all),
             self.lost.len().to_string(),
+            format!("{}; {}", self.demoted.len(), quantiles(&self.demoted)),
             format!("{:.2}, {:.2}", self.steady.sentinels, self.steady.farm),
             format!("{:.1}, {:.1}", self.used.sentinels, self.used.farm),
             self.troubles.len().to_string(),
@@ -161,9 +174,10 @@ impl Outcome {
     }
 }
 
-const ROWS: [&str; 14] = [
+const ROWS: [&str; 16] = [
     "all masters dead within",
-    "elected in the first epoch asked for",
+    "elected in the first epoch that anybody asked for",
+    "elected at the winner's first try",
     "epochs of the worst master",
     "candidacies + repeats in a fresh epoch",
     "elections given up",
@@ -173,6 +187,7 @@ const ROWS: [&str; 14] = [
     "promoted, beyond down-after",
     "named by all Sentinels, beyond down-after",
     "without one address everywhere at the end",
+    "old masters made replicas after their return: how many; times",
     "processors in the steady state: Sentinels, farm",
     "CPU seconds until recovered: Sentinels, farm",
     "troubles (TILT, Sentinels down, cut connections)",
