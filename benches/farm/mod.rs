@@ -85,8 +85,10 @@ impl Farm {
         let program = std::env::current_exe().expect("this program has a path");
         let numbers = [first, count, self.replicas, usize::from(self.port)].map(|n| n.to_string());
         // What plays so many machines must not wait behind the Sentinels; only root may ask for that, others get what they get.
-        let mut child = Command::new("nice")
-            .args(["-n", "-20"])
+        let first_in_line: &[&str] =
+            if nix::unistd::Uid::effective().is_root() { &["chrt", "--fifo", "1"] } else { &["env"] };
+        let mut child = Command::new(first_in_line[0])
+            .args(&first_in_line[1..])
             .arg(program)
             .arg(WORKER)
             .args(numbers)

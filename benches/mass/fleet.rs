@@ -54,7 +54,7 @@ pub fn name(group: usize) -> String {
 impl MassFleet {
     /// Starts everything. Hellos come less often than every two seconds: among so many they would cost more than all else together,
     /// and nothing in a failover waits for a periodic one.
-    pub fn start(mix: Mix, options: &Options) -> MassFleet {
+    pub fn start(mix: Mix, options: &Options) -> Result<MassFleet, String> {
         let farm = Farm::start(options.masters, options.replicas, options.sentinels, port::reserve());
         let world = World::new();
         let ids: Vec<String> =
@@ -70,20 +70,22 @@ impl MassFleet {
         }
         let fleet = MassFleet { sentinels, farm, ids, masters: options.masters, _world: world };
         for node in &fleet.sentinels {
-            fleet.slow_down(node, options);
+            fleet.slow_down(node, options)?;
         }
-        fleet
+        Ok(fleet)
     }
 
-    fn slow_down(&self, node: &Node, options: &Options) {
+    fn slow_down(&self, node: &Node, options: &Options) -> Result<(), String> {
         let started = Instant::now();
         let period = options.publish_period_ms.to_string();
         let words = ["SENTINEL", "DEBUG", "PUBLISH-PERIOD", &period];
         while node.try_call(&words).is_none_or(|answer| answer.text() != "OK") {
-            let limit = Duration::from_secs(options.settle_s);
-            assert!(started.elapsed() < limit, "{} does not answer: {}", node.name, node.log_text());
+            if started.elapsed() > Duration::from_secs(options.settle_s) {
+                return Err(format!("{} does not answer after its start", node.name));
+            }
             thread::sleep(POLL);
         }
+        Ok(())
     }
 
     /// Waits until every Sentinel subscribed to every server, and sees every master with its replicas and all Sentinels, none of them

@@ -58,7 +58,7 @@ fn main() {
 fn run(mix: Mix, options: &Options) -> Result<Outcome, String> {
     let title = mix.title(options.sentinels);
     let started = Instant::now();
-    let mut fleet = MassFleet::start(mix, options);
+    let mut fleet = MassFleet::start(mix, options)?;
     fleet.wait_steady(Duration::from_secs(options.settle_s))?;
     eprintln!("{title}: steady after {:.1?}", started.elapsed());
     let before = fleet.cpu();
