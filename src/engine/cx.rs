@@ -6,19 +6,18 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::action::Action;
+use super::election::Pace;
 use super::fleet::Fleet;
 use super::globals::Globals;
-use super::hole::Holes;
+use super::hole::{Hole, Holes};
 use super::ledger::Ledger;
 use super::notice::{Level, Notice};
 use super::outbox::Outbox;
+use super::quarantine::Warned;
 use super::script::Scripts;
 use super::tag::Entity;
 use super::wheel::Key;
 use crate::model::{Epoch, Instant, LinkId, MasterId, Now, Revision, RunId};
-
-/// How far ahead of ours an epoch may be: more elections than any fleet has held while we were away.
-const MAX_EPOCH_JUMP: u64 = 1 << 32;
 
 /// See the module.
 #[derive(Clone)]
@@ -37,8 +36,18 @@ pub struct Cx {
     pub first_save: Revision,
     /// We watch but do not act (spec 2 §2.3).
     pub tilted: bool,
+    /// When the last freeze of this process ended; the start of the clock for none. Silence is not counted across it.
+    pub thawed_at: Instant,
+    /// Links that were up when a freeze ended, and have given no sign since (`tilt`).
+    pub unsampled: BTreeSet<LinkId>,
     /// The weakness that a test put back, if any.
     pub holes: Holes,
+    /// Whom the log has warned of for impossible epochs.
+    pub warned: Warned,
+    /// How fast peers answer.
+    pub pace: Pace,
+    /// When the current epoch began by an election that was held here or that we were asked about; such an epoch serves others, too.
+    shared_epoch_at: Option<Instant>,
     rng: StdRng,
     touched: BTreeSet<Key>,
     awaiting_save: BTreeSet<MasterId>,
@@ -59,7 +68,12 @@ impl Cx {
             scripts: Scripts::default(),
             first_save: Revision::default(),
             tilted: false,
+            thawed_at: Instant::ZERO,
+            unsampled: BTreeSet::new(),
             holes: Holes::default(),
+            warned: Warned::default(),
+            pace: Pace::default(),
+            shared_epoch_at: None,
             rng,
             touched: BTreeSet::new(),
             awaiting_save: BTreeSet::new(),
@@ -82,6 +96,11 @@ impl Cx {
     /// The monotonic instant of this turn.
     pub fn mono(&self) -> Instant {
         self.now.mono
+    }
+
+    /// A random number below `limit`.
+    pub fn random_below(&mut self, limit: u64) -> u64 {
+        self.rng.random_range(0..limit.max(1))
     }
 
     /// A random duration below `limit` milliseconds.
@@ -119,21 +138,32 @@ impl Cx {
         self.awaiting_save.insert(id);
     }
 
-    /// False for an epoch that no fleet can have reached. Differs: the reference takes any number, negative ones included, and is then
-    /// left with it for good (spec 2 §7.4); without a next epoch there is no next failover.
-    pub fn plausible(&self, epoch: Epoch) -> bool {
-        epoch.0 <= self.globals.current_epoch.0.saturating_add(MAX_EPOCH_JUMP)
-    }
-
     /// Raises the current epoch if `epoch` is higher. Returns the revision that holds it.
     pub fn observe_epoch(&mut self, epoch: Epoch) -> Option<Revision> {
         if epoch <= self.globals.current_epoch {
             return None;
         }
         self.globals.current_epoch = epoch;
+        self.shared_epoch_at = None;
         let revision = self.ledger.record_globals();
         self.unsaved_epochs.push((revision, epoch));
         Some(revision)
+    }
+
+    /// The current epoch just began by an election: those of other masters may be held in it as well.
+    pub fn share_epoch(&mut self) {
+        self.shared_epoch_at = Some(self.mono());
+    }
+
+    /// The least epoch for an election that begins now: the current one while it is young, else the next.
+    ///
+    /// Differs: masters that fail together are elected for in one epoch, because a vote is per master. The reference takes a new epoch for
+    /// each, and so voids the votes of the others (spec 2 §8.6).
+    pub fn election_floor(&self) -> Epoch {
+        let term = self.globals.tunables.election_timeout;
+        let young = self.shared_epoch_at.is_some_and(|at| self.mono().since(at) < term);
+        let current = self.globals.current_epoch;
+        if young && !self.holes.has(Hole::OneEpochForAll) { current } else { current.next() }
     }
 
     /// The highest epoch that a crash can't take back: what gossip tells of.

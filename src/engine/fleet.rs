@@ -11,7 +11,7 @@ use super::failover::Failover;
 use super::globals::{Credentials, Globals};
 use super::instance::{InfoState, Instance};
 use super::link::{self, Link};
-use super::master::{Ballot, Master};
+use super::master::Master;
 use super::names::Names;
 use super::notice::{Level, Notice};
 use super::peer::{AskState, Peer};
@@ -20,7 +20,6 @@ use super::slab::Slab;
 use super::tag::Entity;
 use crate::conf::{KnownPeer, MasterSettings};
 use crate::model::{Address, LinkId, MasterId, MasterName, PeerId, ReplicaId, Revision, RunId};
-use crate::wire::Role;
 
 /// See the module.
 #[derive(Clone, Default)]
@@ -123,6 +122,15 @@ impl Fleet {
         }
     }
 
+    /// Peers are asked anew about a master: what they said, and what they are still to say, is about a past.
+    pub fn forget_opinions(&mut self, id: MasterId, cx: &mut Cx) {
+        cx.touch_master(id);
+        self.masters[id].address_generation += 1;
+        for peer in self.masters[id].peers.clone() {
+            self.peers[peer].ask.forget_opinion();
+        }
+    }
+
     /// Has every rule run again: something they all depend on changed.
     pub fn touch_all(&self, cx: &mut Cx) {
         self.masters.iter().for_each(|(id, _)| cx.touch(Entity::Master(id)));
@@ -200,27 +208,8 @@ impl Fleet {
         let name = settings.name.clone();
         let link = self.links.insert_with(|_| Link::new(true, now));
         let (replicas, peers) = (settings.replicas.clone(), settings.peers.clone());
-        let id = self.masters.insert_with(|id| Master {
-            id,
-            name: name.clone(),
-            instance: Instance::new(name.to_string(), address.clone(), None, link),
-            info: InfoState::new(Role::Master, now),
-            replicas: Vec::new(),
-            peers: Vec::new(),
-            o_down: false,
-            o_down_at: None,
-            rebooted_at: None,
-            config_epoch: settings.config_epoch,
-            ballot: Ballot { leader: None, epoch: settings.leader_epoch, revision: Revision::default() },
-            failover: Failover::Idle,
-            failover_started_at: None,
-            delay_logged_for: None,
-            eligible_since: None,
-            config_revision: Revision::default(),
-            begun: Revision::default(),
-            address_generation: 0,
-            settings,
-        });
+        let instance = Instance::new(name.to_string(), address.clone(), None, link);
+        let id = self.masters.insert_with(|id| Master::new(id, settings, instance, now));
         self.by_name.insert(name, id);
         self.links[link].owners.push(Entity::Master(id));
         cx.touch_master(id);
@@ -272,6 +261,7 @@ impl Fleet {
             instance,
             hello_at: now,
             confirmed: None,
+            claim: None,
             ask: AskState::default(),
         });
         self.links[link].owners.push(Entity::Peer(id));
@@ -325,6 +315,7 @@ impl Fleet {
         for conn in self.links[id].close(id) {
             cx.outbox.push(Action::Disconnect(conn));
         }
+        cx.unsampled.remove(&id);
         for owner in self.links[id].owners.clone() {
             link::lose_questions(self, owner, "closed");
             link::touch_with_master(self, cx, owner);
@@ -407,6 +398,7 @@ impl Fleet {
     fn release_link(&mut self, id: LinkId, owner: Entity, cx: &mut Cx) {
         self.links[id].owners.retain(|other| *other != owner);
         if self.links[id].owners.is_empty() {
+            cx.unsampled.remove(&id);
             for conn in self.links[id].close(id) {
                 cx.outbox.push(Action::Disconnect(conn));
             }

@@ -59,9 +59,9 @@ pub struct Tunables {
     pub default_down_after: Duration,
     /// For masters added from now on.
     pub default_failover_timeout: Duration,
-    /// Distance of two turns, by the wall clock, that means TILT.
+    /// Distance of two turns that means TILT.
     pub tilt_trigger: Duration,
-    /// Length of TILT.
+    /// Length of TILT, at most.
     pub tilt_period: Duration,
     /// A re-pointed replica without progress.
     pub replica_reconf_timeout: Duration,

@@ -1,12 +1,15 @@
 //! Absorbs a hello: peers, epochs, newer configurations (spec 2 §6.3). The hottest path: it changes nothing when it learns nothing.
 
 use super::action::Action;
+use super::crowd::Kind;
 use super::cx::Cx;
 use super::failover::{self, NewAddress};
 use super::fleet::Fleet;
 use super::health;
 use super::names::News;
 use super::notice::Level;
+use super::quarantine;
+use super::peer::AskState;
 use super::repair;
 use super::tag::Entity;
 use crate::model::{Address, MasterId, PeerId};
@@ -20,10 +23,6 @@ pub fn on_hello(fleet: &mut Fleet, cx: &mut Cx, hello: &Hello) {
         return;
     }
     let Some(master) = fleet.find(hello.master_name.as_str()) else { return };
-    if !cx.plausible(hello.current_epoch.max(hello.config_epoch)) {
-        tracing::debug!("a hello of {} with an impossible epoch was dropped", hello.run_id);
-        return;
-    }
     let peer = match fleet.find_peer(master, &hello.run_id) {
         Some(peer) if is_at(fleet, peer, hello) => Some(peer),
         None if may_look_up(fleet, cx, hello) => {
@@ -31,6 +30,10 @@ pub fn on_hello(fleet: &mut Fleet, cx: &mut Cx, hello: &Hello) {
         }
         _ => introduce(fleet, cx, master, hello),
     };
+    let highest = hello.current_epoch.max(hello.config_epoch);
+    if !quarantine::plausible(cx, highest) {
+        return quarantine::claim(fleet, cx, master, &hello.run_id, highest);
+    }
     if cx.observe_epoch(hello.current_epoch).is_some() {
         let notice = fleet.warning(cx, master, "+new-epoch", hello.current_epoch.to_string());
         cx.outbox.push(Action::Publish(notice));
@@ -39,6 +42,7 @@ pub fn on_hello(fleet: &mut Fleet, cx: &mut Cx, hello: &Hello) {
     learn_configuration(fleet, cx, master, peer, hello);
     if let Some(peer) = fleet.peers.get_mut(peer) {
         peer.hello_at = cx.mono();
+        peer.claim = None;
     }
 }
 
@@ -60,12 +64,16 @@ fn introduce(fleet: &mut Fleet, cx: &mut Cx, master: MasterId, hello: &Hello) ->
         cx.log_unresolved(&hello.host);
         return None;
     }
-    cx.ledger.record_master(master);
     if let Some(known) = fleet.find_peer(master, &hello.run_id) {
+        cx.ledger.record_master(master);
         move_peer(fleet, cx, master, known, &address);
         return Some(known);
     }
     evict_namesake(fleet, cx, master, &address);
+    if !fleet.has_room(cx, master, Kind::Peer) {
+        return None;
+    }
+    cx.ledger.record_master(master);
     let peer = fleet.add_peer(master, hello.run_id.clone(), address, cx);
     fleet.announce(cx, Level::Notice, "+sentinel", Entity::Peer(peer), "");
     if fleet.masters[master].instance.s_down {
@@ -85,7 +93,10 @@ fn move_peer(fleet: &mut Fleet, cx: &mut Cx, master: MasterId, known: PeerId, ad
     for peer in &all {
         let peer = &mut fleet.peers[*peer];
         peer.instance.address = address.clone();
+        // It thought so where it was before.
+        peer.ask = AskState::default();
         cx.ledger.record_master(peer.master);
+        cx.touch_master(peer.master);
     }
     let link = fleet.peers[known].instance.link;
     fleet.reset_link(link, cx);
@@ -132,7 +143,7 @@ fn learn_configuration(fleet: &mut Fleet, cx: &mut Cx, master: MasterId, peer: P
         }
     }
     if hello.config_epoch <= fleet.masters[master].config_epoch {
-        return;
+        return note_contradiction(fleet, cx, master, peer, hello);
     }
     let address = fleet.address(&hello.master_host, hello.master_port);
     // Differs: an address that we can't use changes nothing. The reference takes the epoch without the address, and from then on
@@ -143,4 +154,28 @@ fn learn_configuration(fleet: &mut Fleet, cx: &mut Cx, master: MasterId, peer: P
         return;
     }
     failover::adopt(fleet, cx, master, NewAddress { peer, address, epoch: hello.config_epoch });
+}
+
+/// The peer knows the master elsewhere, in the epoch of our configuration. Two leaders acted in one epoch, which only the reference lets
+/// happen (spec 2 §8.6, §9.10). Each Sentinel keeps what it has until a newer configuration comes: going to and fro would be worse.
+fn note_contradiction(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, peer: PeerId, hello: &Hello) {
+    let epoch = fleet.masters[id].config_epoch;
+    let theirs = fleet.address(&hello.master_host, hello.master_port);
+    let ours = fleet.current_address(id);
+    let known = theirs.ip.is_some() && ours.ip.is_some();
+    if hello.config_epoch != epoch
+        || !known
+        || theirs.same_as(ours)
+        || fleet.masters[id].contested == Some(epoch)
+    {
+        return;
+    }
+    let ((host, port), (our_host, our_port)) = (cx.globals.shown(&theirs), cx.globals.shown(ours));
+    let (name, sender) = (&fleet.masters[id].name, fleet.peers[peer].run_id());
+    let text = format!(
+        "Sentinel {sender} knows '{name}' at {host}:{port}, we at {our_host}:{our_port}, both in configuration epoch {epoch}. \
+         We keep ours until a newer configuration comes; a failover by hand makes one"
+    );
+    fleet.masters[id].contested = Some(epoch);
+    cx.log(Level::Warning, text);
 }

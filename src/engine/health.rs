@@ -1,11 +1,14 @@
 //! Subjectively and objectively down (spec 2 §7.1, §7.2).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::cx::Cx;
 use super::fleet::Fleet;
-use super::link::{Link, send};
+use super::hole::Hole;
+use super::link::send;
 use super::notice::Level;
+use super::peer::Peer;
 use super::tag::{Ask, Entity};
 use crate::model::{Instant, MasterId};
 use crate::wire::{Request, Role};
@@ -16,14 +19,16 @@ pub fn sdown_step(fleet: &mut Fleet, cx: &mut Cx, entity: Entity) -> Option<Inst
     let master = &fleet.masters[fleet.master_of(entity)?];
     let down_after = master.settings.down_after;
     let instance = fleet.instance(entity)?;
-    let mut dues: Vec<Instant> =
-        silent_since(&fleet.links[instance.link]).map(|since| since + down_after).into_iter().collect();
+    // What is down stays so until it gives a sign; for what is not, a freeze of this process does not count.
+    let floor = if instance.s_down { Instant::ZERO } else { cx.thawed_at };
+    let silent = fleet.links[instance.link].silent_since();
+    let mut dues: Vec<Instant> = silent.map(|since| since.max(floor) + down_after).into_iter().collect();
     if let Entity::Master(_) = entity {
         if master.info.role == Role::Replica {
-            dues.push(master.info.role_since + down_after + cx.globals.tunables.info_period * 2);
+            dues.push(master.info.role_since.max(floor) + down_after + cx.globals.tunables.info_period * 2);
         }
         if let (Some(at), Some(period)) = (master.rebooted_at, master.settings.reboot_down_after) {
-            dues.push(at + period);
+            dues.push(at.max(floor) + period);
         }
     }
     let was_down = instance.s_down;
@@ -33,14 +38,6 @@ pub fn sdown_step(fleet: &mut Fleet, cx: &mut Cx, entity: Entity) -> Option<Inst
         set_sdown(fleet, cx, entity, is_down);
     }
     dues.into_iter().filter(|due| *due >= now).min().map(|due| due + Duration::from_nanos(1))
-}
-
-/// Since when a link gives no sign of life; `None` while it is healthy.
-fn silent_since(link: &Link) -> Option<Instant> {
-    match link.active_ping_at {
-        Some(sent) => Some(sent),
-        None => (!link.command.is_up()).then_some(link.available_at),
-    }
 }
 
 fn set_sdown(fleet: &mut Fleet, cx: &mut Cx, entity: Entity, down: bool) {
@@ -70,14 +67,32 @@ pub fn hurry_questions(fleet: &mut Fleet, id: MasterId) {
     }
 }
 
-/// Decides whether a master is objectively down: we and enough peers say so. Follows from facts alone.
-pub fn odown_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
+/// Until when a master that is subjectively down is known to live all the same, because it does not let us in: after down-after without
+/// even that word it counts as any other. `None`: it is not known to live.
+fn lives_until(fleet: &Fleet, cx: &Cx, id: MasterId) -> Option<Instant> {
     let master = &fleet.masters[id];
-    let peers = master.peers.iter().filter(|peer| fleet.peers[**peer].ask.master_down).count();
+    let shut =
+        fleet.links[master.instance.link].shut.filter(|_| !cx.holes.has(Hole::WrongPasswordIsDeath))?;
+    let unheard = shut.unheard_since.unwrap_or(cx.mono()).max(cx.thawed_at);
+    Some(unheard + master.settings.down_after).filter(|until| cx.mono() <= *until)
+}
+
+/// Our own view of a master, as it counts for us and as peers are told: down, and not merely shut to us (spec 2 §7.2, §7.4).
+pub fn is_down(fleet: &Fleet, cx: &Cx, id: MasterId) -> bool {
+    fleet.masters[id].instance.s_down && lives_until(fleet, cx, id).is_none()
+}
+
+/// Decides whether a master is objectively down: we and enough peers say so; when our own view could next change by time alone.
+pub fn odown_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
+    let due = lives_until(fleet, cx, id).map(|until| until + Duration::from_nanos(1));
+    let master = &fleet.masters[id];
+    let down = master.peers.iter().map(|peer| &fleet.peers[*peer]).filter(|peer| peer.ask.master_down);
+    // One Sentinel has one opinion, by however many entries it is known.
+    let peers = down.map(Peer::run_id).filter(|id| **id != cx.globals.my_id).collect::<BTreeSet<_>>().len();
     let quorum = master.settings.quorum as usize;
-    let is_down = master.instance.s_down && 1 + peers >= quorum;
+    let is_down = is_down(fleet, cx, id) && 1 + peers >= quorum;
     if is_down == master.o_down {
-        return;
+        return due;
     }
     let now = cx.mono();
     let master = &mut fleet.masters[id];
@@ -97,6 +112,7 @@ pub fn odown_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
     } else {
         fleet.announce(cx, Level::Warning, "-odown", Entity::Master(id), "");
     }
+    due
 }
 
 /// A PING was answered with BUSY: once per SDOWN the script that blocks the server is killed (spec 2 §4.3).

@@ -4,12 +4,17 @@
 //!
 //! The health recorded here is the link's; the verdict (SDOWN) is each owner's, because down-after differs (`health`).
 
+mod upkeep;
+
+pub use upkeep::{sample, step};
+
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::action::{Action, Target};
+use super::action::Action;
 use super::conn::Conn;
 use super::cx::Cx;
+use super::denial::{self, Shut};
 use super::fleet::Fleet;
 use super::input::Endpoints;
 use super::tag::{Ask, ConnId, ConnKind, Entity, Tag};
@@ -19,6 +24,21 @@ use crate::wire::{PingReply, Request};
 
 /// Unanswered requests per owner above which nothing periodic is sent (spec 2 §1.8).
 const MAX_PENDING: u64 = 100;
+
+/// How long the first contact with an address may take before its down-after begins all the same, and a new contact after a loss at most.
+///
+/// Differs: the reference starts that clock with the attempt. Where everybody has just been sent to a new master, on machines that are
+/// busy with exactly that, a down-after of some hundred milliseconds would often be over before the first PING could be sent.
+const CONTACT_WAIT: Duration = Duration::from_millis(2_000);
+
+/// See [`Link::grace`].
+#[derive(Clone, Copy, Debug)]
+pub struct Grace {
+    /// Since when the outcome is awaited.
+    pub since: Instant,
+    /// When the clock starts without it.
+    pub until: Instant,
+}
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -31,10 +51,14 @@ pub struct Link {
     pub pubsub: Option<Conn>,
     /// Requests sent on the command connection and not answered.
     pub pending: u64,
+    /// The oldest of these were sent before a freeze of this process: their answers tell of a time that is over.
+    pub stale: u64,
     /// When the last valid PING reply came (or the link was made).
     pub available_at: Instant,
-    /// When the oldest unanswered PING was sent; set from the start, so that an instance never reached goes down.
+    /// When the oldest unanswered PING was sent, or the first attempt to connect failed since the last sign of life.
     pub active_ping_at: Option<Instant>,
+    /// The outcome of an attempt to connect is awaited before the clock of SDOWN starts.
+    pub grace: Option<Grace>,
     /// When the last PING was sent.
     pub ping_sent_at: Option<Instant>,
     /// When the last PING reply of any kind came.
@@ -43,6 +67,8 @@ pub struct Link {
     pub heard_at: Instant,
     /// Our address on the command connection.
     pub local_ip: Option<IpAddr>,
+    /// It lives, but does not let us in (`denial`).
+    pub shut: Option<Shut>,
     /// What it denied us, as far as that was logged (`denial`).
     pub denials: Vec<String>,
     /// The wheel entry.
@@ -57,12 +83,15 @@ impl Link {
             command: Conn::default(),
             pubsub: with_pubsub.then(Conn::default),
             pending: 0,
+            stale: 0,
             available_at: now,
-            active_ping_at: Some(now),
+            active_ping_at: None,
+            grace: None,
             ping_sent_at: None,
             pong_at: now,
             heard_at: now,
             local_ip: None,
+            shut: None,
             denials: Vec::new(),
             timer: Timer::default(),
         }
@@ -102,9 +131,42 @@ impl Link {
     /// Restarts the health clocks, as if the instance had just been added (spec 2 §9.8).
     pub fn restart_clocks(&mut self, now: Instant) {
         self.available_at = now;
-        self.active_ping_at = Some(now);
+        self.active_ping_at = None;
+        self.grace = None;
+        self.shut = None;
         self.ping_sent_at = None;
         self.pong_at = now;
+    }
+
+    /// When the clock of SDOWN started, or will at the latest; `None` while there is nothing to complain of.
+    pub fn silent_since(&self) -> Option<Instant> {
+        self.active_ping_at.or(self.grace.map(|grace| grace.until))
+    }
+
+    /// Since when a sign of life is waited for. Compat: this is shown as the time of the last PING.
+    pub fn awaited_since(&self) -> Option<Instant> {
+        self.active_ping_at.or(self.grace.map(|grace| grace.since))
+    }
+
+    /// Waits for the outcome of an attempt to connect, until then at the latest, unless the clock runs already.
+    fn await_contact(&mut self, since: Instant, until: Instant) {
+        self.await_word(since);
+        if self.active_ping_at.is_none() && self.grace.is_none() {
+            self.grace = Some(Grace { since, until });
+        }
+    }
+
+    fn await_word(&mut self, now: Instant) {
+        self.shut.iter_mut().for_each(|shut| shut.await_word(now));
+    }
+
+    /// Starts the clock of SDOWN if it does not run. True if it was started.
+    fn start_clock(&mut self, at: Instant) -> bool {
+        self.await_word(at);
+        self.grace = None;
+        let starts = self.active_ping_at.is_none();
+        self.active_ping_at.get_or_insert(at);
+        starts
     }
 
     fn conn_mut(&mut self, kind: ConnKind) -> Option<&mut Conn> {
@@ -135,15 +197,18 @@ pub fn send(fleet: &mut Fleet, cx: &mut Cx, entity: Entity, ask: Ask, request: R
     true
 }
 
-/// One request less is unanswered. If periodic requests were held back until now, they go on.
-pub fn on_answered(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) {
+/// One request less is unanswered. If periodic requests were held back until now, they go on. True if it was sent before a freeze.
+pub fn on_answered(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) -> bool {
     let link = &mut fleet.links[id];
     let held_back = !link.accepts_periodic();
     link.pending = link.pending.saturating_sub(1);
+    let stale = link.stale > 0;
+    link.stale = link.stale.saturating_sub(1);
     if held_back && link.accepts_periodic() {
         link.owners.iter().for_each(|owner| cx.touch(*owner));
         cx.touch_link(id);
     }
+    stale
 }
 
 /// A connection is established: say who we are, then ask what we are here for.
@@ -160,7 +225,7 @@ pub fn on_connected(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, ends: Endpoints)
     let name = format!("sentinel-{}-{what}", cx.globals.short_id());
     if id.kind == ConnKind::Command {
         // Now it is counted as it is sent.
-        link.pending = 0;
+        (link.pending, link.stale) = (0, 0);
     }
     let credentials = fleet.credentials(id.link, &cx.globals);
     let auth = credentials.map(|known| Request::Auth { user: known.user, pass: known.pass });
@@ -182,6 +247,8 @@ pub fn on_connected(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, ends: Endpoints)
         ConnKind::Command => {
             link.local_ip = Some(ends.local);
             link.ping_sent_at = Some(now);
+            // Spec 2 §3.5: an older unanswered PING keeps its time, so flapping never extends the clock.
+            link.start_clock(now);
         }
         ConnKind::PubSub => link.heard_at = now,
     }
@@ -217,8 +284,12 @@ fn greet(fleet: &mut Fleet, owner: Entity) {
 fn learn_ip(fleet: &mut Fleet, cx: &mut Cx, owner: Entity, remote: IpAddr) {
     let Some(instance) = fleet.instance_mut(owner) else { return };
     if instance.address.host.parse::<IpAddr>().is_err() && instance.address.ip != Some(remote) {
-        instance.address.ip = Some(remote);
+        let moved = instance.address.ip.replace(remote).is_some();
         if let Entity::Master(id) = owner {
+            if moved {
+                // The name means another server now: what peers said was about the one before.
+                fleet.forget_opinions(id, cx);
+            }
             fleet.publish_address(id, cx);
         }
     }
@@ -227,12 +298,22 @@ fn learn_ip(fleet: &mut Fleet, cx: &mut Cx, owner: Entity, remote: IpAddr) {
 /// A connection failed or was lost.
 pub fn on_disconnected(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, cause: &str) {
     let now = cx.mono();
+    let down_after = shortest_down_after(fleet, id.link).unwrap_or_default();
     let link = &mut fleet.links[id.link];
     let Some(conn) = link.conn_mut(id.kind) else { return };
+    let served = conn.is_up();
     conn.lost(now);
-    // The clock of SDOWN starts with the loss, not with the next PING that would have been due.
+    let retry = conn.retry_at(now).max(now);
     if id.kind == ConnKind::Command {
-        link.active_ping_at.get_or_insert(now);
+        if served {
+            // A connection that was cut, as by CLIENT KILL, says little: the next one tells whether anybody is there.
+            link.await_contact(now, retry + down_after.min(CONTACT_WAIT));
+        } else {
+            link.start_clock(now);
+        }
+        link.await_word(now);
+        link.stale = 0;
+        cx.unsampled.remove(&id.link);
     }
     for owner in link.owners.clone() {
         // Differs: told of every loss; the reference tells of attempts that fail at once, and of no others.
@@ -269,6 +350,7 @@ pub fn touch_with_master(fleet: &Fleet, cx: &mut Cx, owner: Entity) {
 /// A PING was answered (spec 2 §4.2).
 pub fn on_ping_reply(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, reply: &PingReply) {
     let now = cx.mono();
+    cx.unsampled.remove(&id);
     let link = &mut fleet.links[id];
     link.pong_at = now;
     let alive = matches!(reply, PingReply::Pong | PingReply::Loading | PingReply::MasterDown);
@@ -276,7 +358,15 @@ pub fn on_ping_reply(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, reply: &PingRep
     if alive {
         link.available_at = now;
     }
-    let mut news = was_silent;
+    let was_shut = link.shut.is_some();
+    link.shut = match (denial::is_denial(reply), link.shut) {
+        (true, _) => Some(Shut::default()),
+        // An answer of another kind is no denial, and no sign of health: from here on it is judged like any other.
+        (false, Some(shut)) if !alive => Some(Shut { unheard_since: shut.unheard_since.or(Some(now)) }),
+        (false, _) => None,
+    };
+    // A denial may end, or put off, an objective verdict.
+    let mut news = was_silent || was_shut || link.shut.is_some();
     for owner in link.owners.clone() {
         match (reply, owner) {
             (PingReply::Pong, Entity::Master(id)) => news |= fleet.masters[id].rebooted_at.take().is_some(),
@@ -291,135 +381,12 @@ pub fn on_ping_reply(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, reply: &PingRep
     cx.touch_link(id);
 }
 
-/// A frame came on the subscription.
-pub fn on_heard(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) {
-    fleet.links[id].heard_at = cx.mono();
-}
-
-/// Connects what is not, PINGs when due, gives up on silent connections; when to look again.
-pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) -> Option<Instant> {
-    if !cx.outbox.is_settled(cx.first_save) {
-        // Spec 1 §6.1: the id is saved and the start is logged before anything else happens. The end of the save touches all links.
-        return None;
-    }
-    let mut masters = fleet.links[id].owners.iter().filter_map(|owner| fleet.master_of(*owner));
-    if masters.all(|master| !cx.outbox.is_settled(fleet.masters[master].begun)) {
-        return None;
-    }
-    let target = fleet.target(id)?;
-    let down_after = shortest_down_after(fleet, id)?;
-    let mut wake = None;
-    let mut at =
-        |instant: Instant| wake = Some(wake.map_or(instant, |earlier: Instant| earlier.min(instant)));
-    if !cx.tilted {
-        drop_silent(fleet, cx, id, down_after).into_iter().for_each(&mut at);
-    }
-    let now = cx.mono();
-    for kind in [ConnKind::Command, ConnKind::PubSub] {
-        let Some(conn) = fleet.links[id].conn_mut(kind).filter(|conn| conn.is_down()) else { continue };
-        let due = conn.retry_at(now);
-        if due <= now {
-            connect(fleet, cx, id, kind, &target);
-        } else {
-            at(due);
-        }
-    }
-    let link = &fleet.links[id];
-    if link.accepts_periodic() {
-        let period = down_after.min(cx.globals.tunables.ping_period);
-        let due =
-            (link.pong_at + period).max(link.ping_sent_at.map_or(Instant::ZERO, |sent| sent + period / 2));
-        if due <= now {
-            ping(fleet, cx, id);
-            at(now + period / 2);
-        } else {
-            at(due);
-        }
-    }
-    wake
-}
-
-fn connect(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, kind: ConnKind, target: &Target) {
-    let now = cx.mono();
-    let cap = cx.globals.tunables.ping_period / 2;
-    let link = &mut fleet.links[id];
-    let Some(conn) = link.conn_mut(kind) else { return };
-    conn.start(now, cap);
-    let attempt = conn.attempt();
-    if kind == ConnKind::Command {
-        fleet.links[id].pending = promised(fleet, cx, id);
-        // Spec 2 §3.5: an older unanswered PING keeps its time, so flapping never extends the clock.
-        await_life(fleet, cx, id);
-    }
-    cx.outbox.push(Action::Connect(ConnId { link: id, kind, attempt }, target.clone()));
-}
-
-/// What is going to be sent as soon as the connection is established. Compat: it counts as unanswered from the start of the attempt, as the
-/// reference writes it before it knows whether anybody listens, and it goes on counting when nobody does: PING, INFO, a hello that is due.
-fn promised(fleet: &Fleet, cx: &Cx, id: LinkId) -> u64 {
-    let link = &fleet.links[id];
-    let owed = |owner: &Entity| {
-        let info = u64::from(!matches!(owner, Entity::Peer(_)));
-        let greeted = fleet.instance(*owner).and_then(|instance| instance.hello_accepted_at);
-        let since = greeted.or(link.active_ping_at);
-        let hello = since.is_some_and(|since| cx.mono().since(since) > cx.globals.tunables.publish_period);
-        info + u64::from(hello)
-    };
-    1 + link.owners.iter().map(owed).sum::<u64>()
-}
-
-/// Starts the clock of SDOWN if it does not run. Each owner's own down-after counts from here: its timer has to be armed.
-fn await_life(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) {
-    let link = &mut fleet.links[id];
-    if link.active_ping_at.is_none() {
-        link.active_ping_at = Some(cx.mono());
-        link.owners.iter().for_each(|owner| cx.touch(*owner));
-    }
-}
-
-fn ping(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) {
-    let Some(owner) = fleet.links[id].owners.first().copied() else { return };
-    if send(fleet, cx, owner, Ask::Ping, Request::Ping) {
-        fleet.links[id].ping_sent_at = Some(cx.mono());
-        await_life(fleet, cx, id);
-    }
-}
-
-/// Spec 2 §3.6. Returns when either rule could next hold.
-fn drop_silent(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, down_after: Duration) -> Vec<Instant> {
-    let now = cx.mono();
-    let min_age = cx.globals.tunables.min_link_reconnect_period;
-    let hello_silence = cx.globals.tunables.publish_period * 3;
-    let link = &fleet.links[id];
-    let command_due = match (link.command.started_at(), link.active_ping_at) {
-        (Some(since), Some(ping)) => {
-            Some((since + min_age).max(ping + down_after / 2).max(link.pong_at + down_after / 2))
-        }
-        _ => None,
-    };
-    let pubsub_due = link
-        .pubsub
-        .and_then(|conn| conn.started_at())
-        .map(|since| (since + min_age).max(link.heard_at + hello_silence));
-    let mut later = Vec::new();
-    for (kind, due) in [(ConnKind::Command, command_due), (ConnKind::PubSub, pubsub_due)] {
-        match due {
-            Some(due) if now > due => drop_conn(fleet, cx, id, kind),
-            Some(due) => later.push(due + Duration::from_nanos(1)),
-            None => {}
-        }
-    }
-    later
-}
-
-fn drop_conn(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, kind: ConnKind) {
-    let Some(conn) = fleet.links[id].conn_mut(kind).copied() else { return };
-    let conn = ConnId { link: id, kind, attempt: conn.attempt() };
-    cx.outbox.push(Action::Disconnect(conn));
-    on_disconnected(fleet, cx, conn, "silent for too long");
-}
-
 fn shortest_down_after(fleet: &Fleet, id: LinkId) -> Option<Duration> {
     let masters = fleet.links[id].owners.iter().filter_map(|owner| fleet.master_of(*owner));
     masters.map(|master| fleet.masters[master].settings.down_after).min()
+}
+
+/// A frame came on the subscription.
+pub fn on_heard(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) {
+    fleet.links[id].heard_at = cx.mono();
 }

@@ -4,11 +4,14 @@
 
 use std::sync::Arc;
 
+use super::backoff::Backoff;
+use super::crowd::Crowded;
 use super::failover::Failover;
 use super::globals::Credentials;
 use super::instance::{InfoState, Instance};
 use crate::conf::MasterSettings;
 use crate::model::{Epoch, Instant, MasterId, MasterName, PeerId, ReplicaId, Revision, RunId};
+use crate::wire::Role;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -39,12 +42,32 @@ pub struct Master {
     pub ballot: Ballot,
     /// The failover in progress.
     pub failover: Failover,
-    /// When a failover of it last started here, or (plus up to a second) a vote was given to another; see spec 2 §8.3.
+    /// When a failover of it last started, or a vote was given to another, plus up to a second (spec 2 §8.3).
     pub failover_started_at: Option<Instant>,
-    /// The start time whose delay was already logged.
-    pub delay_logged_for: Option<Instant>,
+    /// The candidate that we voted for and give time.
+    pub deference: Option<Deference>,
+    /// When we were last elected to lead a failover of it.
+    pub elected_at: Option<Instant>,
+    /// When it last moved to another address.
+    pub switched_at: Option<Instant>,
+    /// What there are too many of.
+    pub crowded: Crowded,
+    /// The configuration epoch for which the log says that somebody names another address.
+    pub contested: Option<Epoch>,
+    /// No failover begins before this, if set; else twice failover-timeout after `failover_started_at`, which is also the latest.
+    pub retry_at: Option<Instant>,
+    /// The pauses between failovers that failed.
+    pub backoff: Backoff,
+    /// The last election was lost: the next one needs enough voters within reach.
+    pub lacked_votes: bool,
+    /// Until when the log says that no failover begins.
+    pub delay_logged_until: Option<Instant>,
     /// Since when all conditions to start a failover hold; the hold-back of lower ranks counts from here.
     pub eligible_since: Option<Instant>,
+    /// When it is our turn, as far as that is known; it moves away as answers take longer, and never nearer.
+    pub turn_at: Instant,
+    /// When it is our turn to ask for opinions, and the SDOWN that it belongs to.
+    pub ask_turn: Option<(Instant, Instant)>,
     /// What must be saved before our gossip names the configuration in force.
     pub config_revision: Revision,
     /// The save that holds its SENTINEL MONITOR: until that was tried, `+monitor` is not announced and nobody connects.
@@ -64,7 +87,51 @@ pub struct Ballot {
     pub revision: Revision,
 }
 
+/// Another Sentinel has our vote, and thereby the first try.
+#[derive(Clone, Debug)]
+pub struct Deference {
+    /// Who.
+    pub leader: RunId,
+    /// Since when.
+    pub since: Instant,
+}
+
 impl Master {
+    /// A master that nothing is known of but its settings.
+    pub fn new(id: MasterId, settings: MasterSettings, instance: Instance, now: Instant) -> Self {
+        Master {
+            id,
+            name: settings.name.clone(),
+            instance,
+            info: InfoState::new(Role::Master, now),
+            replicas: Vec::new(),
+            peers: Vec::new(),
+            o_down: false,
+            o_down_at: None,
+            rebooted_at: None,
+            config_epoch: settings.config_epoch,
+            ballot: Ballot { leader: None, epoch: settings.leader_epoch, revision: Revision::default() },
+            failover: Failover::Idle,
+            failover_started_at: None,
+            deference: None,
+            elected_at: None,
+            switched_at: None,
+            contested: None,
+            crowded: Crowded::default(),
+            retry_at: None,
+            backoff: Backoff::default(),
+            lacked_votes: false,
+            delay_logged_until: None,
+            eligible_since: None,
+            turn_at: Instant::ZERO,
+            ask_turn: None,
+            config_revision: Revision::default(),
+            begun: Revision::default(),
+            address_generation: 0,
+            settings,
+        }
+    }
+
     /// The name that a command has on this master and its replicas, if it was renamed (spec 2 §3.7).
     pub fn renamed(&self, word: &str) -> Option<Arc<str>> {
         let renamed =

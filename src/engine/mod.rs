@@ -10,9 +10,11 @@
 
 pub mod action;
 mod audit;
+mod backoff;
 mod block;
 mod command;
 mod conn;
+mod crowd;
 mod cx;
 mod denial;
 mod election;
@@ -32,6 +34,7 @@ pub mod notice;
 mod outbox;
 mod peer;
 mod probe;
+mod quarantine;
 mod repair;
 mod replica;
 mod report;
@@ -56,7 +59,7 @@ use command::Pending;
 use cx::Cx;
 use fleet::Fleet;
 use globals::Globals;
-use tilt::{Tilt, Verdict};
+use tilt::Tilt;
 use wheel::{Key, Wheel};
 
 /// Timers that fire in one turn; the rest waits for the next, so that a turn stays short.
@@ -142,7 +145,10 @@ impl Engine {
             Input::Disconnected(id, cause) if link::is_current(fleet, id) => {
                 link::on_disconnected(fleet, cx, id, &cause)
             }
-            Input::Reply(id, tag, reply) if link::is_current(fleet, id) => {
+            Input::Reply(id, tag, reply)
+                if link::is_current(fleet, id)
+                    || cx.holes.has(Hole::OldRepliesCount) && fleet.links.get(id.link).is_some() =>
+            {
                 on_reply(fleet, cx, id, tag, reply)
             }
             Input::Heard(id, hello) if link::is_current(fleet, id) => {
@@ -205,13 +211,14 @@ impl Engine {
         // Clocks are the shell's business, but a monotonic one that goes back would make every deadline wrong.
         assert!(now.mono >= self.cx.now.mono, "the monotonic clock went back");
         self.cx.now = now;
-        if self.tilt.check(&mut self.cx) == Verdict::Ended {
-            self.fleet.touch_all(&mut self.cx);
-        }
+        self.tilt.check(&mut self.fleet, &mut self.cx);
     }
 
     /// Derives all consequences of what was recorded.
     fn settle(&mut self) {
+        if self.tilt.end_if_due(&mut self.cx) {
+            self.fleet.touch_all(&mut self.cx);
+        }
         while let Some(key) = self.cx.next_touched() {
             let due = match key {
                 Key::Link(id) => self.settle_link(id),
@@ -242,7 +249,7 @@ impl Engine {
             dues.push(health::sdown_step(fleet, cx, entity));
             match entity {
                 Entity::Master(id) => {
-                    health::odown_step(fleet, cx, id);
+                    dues.push(health::odown_step(fleet, cx, id));
                     dues.push(failover::step(fleet, cx, id));
                     dues.push(election::ask_step(fleet, cx, id));
                     repair::touch_returned(fleet, cx, id);
@@ -257,8 +264,10 @@ impl Engine {
 
 /// Sorts a reply to what it answers.
 fn on_reply(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, tag: Tag, reply: Reply) {
-    if id.kind == ConnKind::Command {
-        link::on_answered(fleet, cx, id.link);
+    let stale = id.kind == ConnKind::Command && link::on_answered(fleet, cx, id.link);
+    if stale && matches!(tag.ask, Ask::Ping | Ask::Info | Ask::MasterDown { .. }) {
+        // It was true before a freeze of ours; the same was asked again since.
+        return;
     }
     // The instance may have been removed while the reply was on its way, with its link kept by others.
     let known = fleet.instance(tag.entity).is_some();
@@ -270,9 +279,10 @@ fn on_reply(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, tag: Tag, reply: Reply) 
         _ if !known => {}
         (Ask::Info, Reply::Info(report)) => report::on_info(fleet, cx, tag.entity, &report),
         (Ask::Publish, reply) => probe::on_publish_reply(fleet, cx, tag.entity, &reply),
-        (Ask::MasterDown { address_generation, candidacy }, reply) => {
+        (Ask::MasterDown { address_generation, candidacy, at }, reply) => {
             if let (Entity::Peer(peer), Reply::MasterDown(reply)) = (tag.entity, reply) {
-                election::on_master_down_reply(fleet, cx, peer, (address_generation, candidacy), reply);
+                let asked = election::Asked { address_generation, candidacy, at };
+                election::on_master_down_reply(fleet, cx, peer, asked, reply);
             }
         }
         (Ask::ReplicaOf(step), reply) => {

@@ -16,6 +16,8 @@ pub struct Peer {
     pub hello_at: Instant,
     /// The configuration of the master that its last hello named, and when.
     pub confirmed: Option<(Epoch, Address, Instant)>,
+    /// An epoch that it claims and that nobody has to believe (`quarantine`).
+    pub claim: Option<Epoch>,
     /// Our questions to it about the master.
     pub ask: AskState,
 }
@@ -27,6 +29,10 @@ pub struct AskState {
     pub now: bool,
     /// A question is on its way since.
     pub sent_at: Option<Instant>,
+    /// The first of the questions that are on their way left then.
+    first_sent_at: Instant,
+    /// How long to wait at least after the last question or answer.
+    pub pause: Duration,
     /// When the last answer came.
     pub replied_at: Option<Instant>,
     /// How long to wait before asking again while the answer does not satisfy.
@@ -46,6 +52,8 @@ impl Default for AskState {
         AskState {
             now: true,
             sent_at: None,
+            first_sent_at: Instant::ZERO,
+            pause: Duration::ZERO,
             replied_at: None,
             backoff: Self::FIRST,
             master_down: false,
@@ -59,6 +67,24 @@ impl Default for AskState {
 impl AskState {
     /// The first repetition of a question.
     pub const FIRST: Duration = Duration::from_millis(50);
+
+    /// A question leaves.
+    pub fn sent(&mut self, now: Instant) {
+        if self.sent_at.replace(now).is_none() {
+            self.first_sent_at = now;
+        }
+    }
+
+    /// Since when the peer owes us an answer.
+    pub fn open_since(&self) -> Option<Instant> {
+        self.sent_at.map(|_| self.first_sent_at)
+    }
+
+    /// Drops what it thinks of the master. Its vote stays: that was given for an epoch, and is never taken back.
+    pub fn forget_opinion(&mut self) {
+        (self.master_down, self.sent_at) = (false, None);
+        self.hurry();
+    }
 
     /// Asks anew at once, with short repetitions again: something changed.
     pub fn hurry(&mut self) {

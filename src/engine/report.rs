@@ -1,5 +1,6 @@
 //! Absorbs an INFO report: roles, run ids, discovery, repair of what strayed (spec 2 §5.2–5.4).
 
+use super::crowd::Kind;
 use super::cx::Cx;
 use super::failover::{self, Failover};
 use super::fleet::Fleet;
@@ -79,7 +80,7 @@ fn learn_replicas(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, report: &InfoRep
 
 /// A replica that was not known: it is added and announced.
 pub fn introduce_replica(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, address: Address) {
-    if fleet.find_replica(id, &address).is_none() {
+    if fleet.find_replica(id, &address).is_none() && fleet.has_room(cx, id, Kind::Replica) {
         let replica = fleet.add_replica(id, address, cx);
         fleet.announce(cx, Level::Notice, "+slave", Entity::Replica(replica), "");
         cx.ledger.record_master(id);

@@ -1,6 +1,6 @@
 //! Small values that name a connection or a question. The shell keeps them and hands them back, it never reads them.
 
-use crate::model::{Epoch, LinkId, MasterId, PeerId, ReplicaId};
+use crate::model::{Epoch, Instant, LinkId, MasterId, PeerId, ReplicaId};
 
 /// One attempt at one connection of a link. A new attempt is a new id, so answers of an older connection find nothing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -59,6 +59,8 @@ pub enum Ask {
         address_generation: u32,
         /// The epoch in which we asked for a vote, if we did.
         candidacy: Option<Epoch>,
+        /// When it left.
+        at: Instant,
     },
     /// A word of the SLAVEOF block, or its plainer form.
     ReplicaOf(BlockStep),

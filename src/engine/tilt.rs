@@ -1,13 +1,27 @@
-//! TILT: after a jump of the wall clock, or a stall, we watch but do not act for a while (spec 2 §2.3).
+//! TILT: after a freeze of the process we watch but do not act until we have looked around (spec 2 §2.3).
+//!
+//! What was measured across a freeze says nothing about others: silence, unanswered questions and opinions were ours. So all of that
+//! begins anew, everything is asked at once, and TILT ends as soon as every link that was up has answered or is known to be broken.
+//! It lasts [`SAMPLE_WAIT`] at most, and never longer than `tilt-period`.
+//!
+//! Differs: only the monotonic clock decides. The reference goes by the wall clock, and is lame for half a minute after each step of it.
+//!
+//! Invariant: while `cx.tilted` holds, no verdict changes and no failover moves.
 
 use std::time::Duration;
 
 use super::cx::Cx;
+use super::fleet::Fleet;
+use super::hole::Hole;
+use super::link;
 use super::notice::Level;
-use crate::model::{Instant, Now};
+use super::tag::Entity;
+use crate::model::{Instant, LinkId, Now};
 
 /// How often the clock is looked at, at least: a longer gap is told from a quiet time by this heartbeat.
 const HEARTBEAT: Duration = Duration::from_millis(100);
+/// How long fresh answers are waited for after a freeze. What has not answered by then is judged by its down-after, which began anew.
+pub const SAMPLE_WAIT: Duration = Duration::from_millis(1_000);
 
 /// The state of the rule.
 #[derive(Clone, Debug)]
@@ -15,15 +29,6 @@ pub struct Tilt {
     last: Now,
     since: Option<Instant>,
     entered: u64,
-}
-
-/// What a look at the clock brought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Nothing new.
-    Steady,
-    /// TILT just ended: everything is to be settled again.
-    Ended,
 }
 
 impl Tilt {
@@ -47,27 +52,57 @@ impl Tilt {
         self.last.mono + HEARTBEAT
     }
 
-    /// Looks at the clock. Compat: the wall clock decides, a jump of it in either direction or more than `tilt-trigger` between two looks.
-    pub fn check(&mut self, cx: &mut Cx) -> Verdict {
-        let now = cx.now;
-        let passed = now.wall.as_millis() - self.last.wall.as_millis();
-        self.last = now;
-        let trigger = i64::try_from(cx.globals.tunables.tilt_trigger.as_millis()).unwrap_or(i64::MAX);
-        if passed < 0 || passed > trigger {
-            self.since = Some(now.mono);
-            self.entered += 1;
-            cx.tilted = true;
-            cx.publish(Level::Warning, "+tilt", "#tilt mode entered".to_owned());
-            return Verdict::Steady;
+    /// Looks at the clock: more than `tilt-trigger` between two looks is a freeze that just ended.
+    pub fn check(&mut self, fleet: &mut Fleet, cx: &mut Cx) {
+        let last = std::mem::replace(&mut self.last, cx.now);
+        let trigger = cx.globals.tunables.tilt_trigger;
+        let frozen = if cx.holes.has(Hole::WallClockTilts) {
+            let passed = cx.now.wall.as_millis() - last.wall.as_millis();
+            passed < 0 || passed.unsigned_abs() > trigger.as_millis() as u64
+        } else {
+            cx.mono().since(last.mono) > trigger
+        };
+        if !frozen {
+            return;
         }
-        match self.since {
-            Some(since) if now.mono.since(since) >= cx.globals.tunables.tilt_period => {
-                self.since = None;
-                cx.tilted = false;
-                cx.publish(Level::Warning, "-tilt", "#tilt mode exited".to_owned());
-                Verdict::Ended
-            }
-            _ => Verdict::Steady,
+        self.since = Some(cx.mono());
+        self.entered += 1;
+        cx.tilted = true;
+        cx.publish(Level::Warning, "+tilt", "#tilt mode entered".to_owned());
+        if !cx.holes.has(Hole::WallClockTilts) {
+            begin_anew(fleet, cx);
         }
     }
+
+    /// Ends TILT if it is time. True if it just ended: everything is to be settled again.
+    pub fn end_if_due(&mut self, cx: &mut Cx) -> bool {
+        let Some(since) = self.since else { return false };
+        let period = cx.globals.tunables.tilt_period;
+        let age = cx.mono().since(since);
+        let over = if cx.holes.has(Hole::WallClockTilts) {
+            age >= period
+        } else {
+            cx.unsampled.is_empty() || age >= period.min(SAMPLE_WAIT)
+        };
+        if over {
+            self.since = None;
+            cx.tilted = false;
+            cx.unsampled.clear();
+            cx.publish(Level::Warning, "-tilt", "#tilt mode exited".to_owned());
+        }
+        over
+    }
+}
+
+/// Discards what was measured across the freeze, and asks everybody anew.
+fn begin_anew(fleet: &mut Fleet, cx: &mut Cx) {
+    cx.thawed_at = cx.mono();
+    let masters: Vec<_> = fleet.masters.iter().map(|(id, _)| id).collect();
+    for id in masters {
+        // An answer that waited for us is about a time that is over, as one about another address is.
+        fleet.forget_opinions(id, cx);
+    }
+    let links: Vec<LinkId> = fleet.links.iter().map(|(id, _)| id).collect();
+    cx.unsampled = links.into_iter().filter(|id| link::sample(fleet, cx, *id)).collect();
+    fleet.peers.iter().for_each(|(id, _)| cx.touch(Entity::Peer(id)));
 }

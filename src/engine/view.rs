@@ -145,7 +145,7 @@ fn common(
         flags,
         pending_commands: link.pending,
         link_refcount: link.owners.len() as u64,
-        last_ping_sent: link.active_ping_at.map_or(Duration::ZERO, |at| now.since(at)),
+        last_ping_sent: link.awaited_since().map_or(Duration::ZERO, |at| now.since(at)),
         last_ok_ping_reply: now.since(link.available_at),
         last_ping_reply: now.since(link.pong_at),
         s_down_time: instance.s_down_at.filter(|_| instance.s_down).map(|at| now.since(at)),

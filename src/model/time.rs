@@ -48,7 +48,7 @@ impl Add<Duration> for Instant {
     }
 }
 
-/// A wall-clock time, in milliseconds since the Unix epoch. Serves the tilt rule and texts that show dates, nothing else.
+/// A wall-clock time, in milliseconds since the Unix epoch. Serves texts that show dates, nothing else.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct WallTime(i64);
 

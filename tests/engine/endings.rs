@@ -125,20 +125,6 @@ fn a_switch_keeps_peers_epochs_and_settings_and_forgets_the_rest() {
 }
 
 #[test]
-fn a_new_failover_may_begin_as_soon_as_the_switch_is_done() {
-    let mut lab = lab(3, 0);
-    lab.run(3_000);
-    lab.kill(6000);
-    lab.until("+switch-master", 2_000);
-    lab.run(2_000);
-    lab.mark();
-    lab.kill(6001);
-    let lost = lab.now / 1_000_000;
-    assert_eq!(lab.until("+try-failover", 1_100) - lost, 1_000, "without the wait of twice failover-timeout");
-    lab.until("+switch-master mymaster 127.0.0.1 6001", 1_000);
-}
-
-#[test]
 fn a_reset_ends_a_failover_without_a_word() {
     for until in ["+try-failover", "+failover-state-wait-promotion"] {
         let mut lab = lab(2, 0);

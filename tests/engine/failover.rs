@@ -331,28 +331,3 @@ fn a_newer_configuration_ends_our_own_failover_in_any_state() {
         assert_eq!(view.config_epoch.0, 7, "it never goes back");
     }
 }
-
-#[test]
-fn an_operator_forces_a_failover_without_asking_anybody() {
-    let mut lab = lab(2, 2);
-    lab.run(3_000);
-    lab.mark();
-    assert_eq!(lab.refusal(SentinelCommand::Failover("nobody".into())), "ERR No such master with that name");
-    lab.stub(6001).obeys = false;
-    assert_eq!(lab.ask(SentinelCommand::Failover(MASTER.into())), Answer::Ok);
-    let again = lab.refusal(SentinelCommand::Failover(MASTER.into()));
-    assert_eq!(again, "INPROG Failover already in progress");
-    let asks = lab.asked_of(5001, |request| matches!(request, Request::IsMasterDown { .. }));
-    assert_eq!(asks, 0);
-    let mut expected = STORY[2..10].to_vec();
-    assert_eq!(lab.names(), expected, "{}", lab.history());
-    let Answer::Master(view) = lab.ask(SentinelCommand::Master(MASTER.into())) else { panic!("a master") };
-    assert_eq!(view.instance.flags, ["master", "failover_in_progress", "force_failover"]);
-    lab.stub(6001).info = Some(master_info(6001, &[]));
-    lab.until("+switch-master mymaster 127.0.0.1 6000 127.0.0.1 6001", 1_500);
-    expected.push("-role-change");
-    assert_eq!(lab.names()[..9], expected);
-    let mut lab = crate::lab::lab(0, 0);
-    let refused = lab.refusal(SentinelCommand::Failover(MASTER.into()));
-    assert_eq!(refused, "NOGOODSLAVE No suitable replica to promote");
-}

@@ -49,6 +49,8 @@ pub struct Lab {
     pub scripts_before_crash: Vec<String>,
     pub addresses: BTreeMap<String, Option<(String, u16)>>,
     pub connects: Vec<(u64, u16, ConnKind)>,
+    /// Attempts without an outcome so far.
+    pub attempts: Vec<(ConnId, u16)>,
     /// What mute stand-ins were asked, with the answers they owe.
     pub unanswered: Vec<(ConnId, Tag, Reply)>,
     /// Every request with the name it was sent by.
@@ -129,6 +131,7 @@ impl Lab {
             scripts_before_crash: Vec::new(),
             addresses: BTreeMap::new(),
             connects: Vec::new(),
+            attempts: Vec::new(),
             unanswered: Vec::new(),
             renames: Vec::new(),
             conns: BTreeMap::new(),
@@ -290,17 +293,32 @@ impl Lab {
         self.conns.iter().filter(|(_, to)| **to == port).map(|(id, _)| *id).collect()
     }
 
+    /// Attempts to connect that hung so far succeed or fail, as the stand-in is now.
+    pub fn conclude_attempts(&mut self) {
+        for (conn, port) in std::mem::take(&mut self.attempts) {
+            self.conclude(conn, port);
+        }
+        self.settle();
+    }
+
+    fn conclude(&mut self, conn: ConnId, port: u16) {
+        let up = self.stubs.get(&port).is_some_and(|stub| stub.up);
+        self.inbox.push(if up {
+            self.conns.insert(conn, port);
+            Input::Connected(conn, Endpoints { local: HERE, remote: HERE })
+        } else {
+            Input::Disconnected(conn, "refused".into())
+        });
+    }
+
     fn act(&mut self, action: Action) {
         match action {
             Action::Connect(conn, target) => {
                 self.connects.push((self.now, target.port, conn.kind));
-                let up = self.stubs.get(&target.port).is_some_and(|stub| stub.up);
-                self.inbox.push(if up {
-                    self.conns.insert(conn, target.port);
-                    Input::Connected(conn, Endpoints { local: HERE, remote: HERE })
-                } else {
-                    Input::Disconnected(conn, "refused".into())
-                });
+                if self.stubs.get(&target.port).is_some_and(|stub| stub.void) {
+                    return self.attempts.push((conn, target.port));
+                }
+                self.conclude(conn, target.port);
             }
             Action::Disconnect(conn) => {
                 self.conns.remove(&conn);

@@ -2,9 +2,14 @@
 
 mod asking;
 mod commands;
+mod crowd;
+mod contact;
+mod denials;
 mod endings;
+mod epochs;
 mod failover;
 mod fields;
+mod forced;
 mod gossip;
 mod greeting;
 mod health;
@@ -13,6 +18,8 @@ mod info;
 mod lab;
 mod levels;
 mod links;
+mod mandate;
+mod opinions;
 mod reports;
 mod scripts;
 mod selection;
@@ -21,3 +28,4 @@ mod stub;
 mod terms;
 mod tilt;
 mod votes;
+mod waits;

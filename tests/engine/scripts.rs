@@ -164,8 +164,7 @@ fn a_script_that_runs_too_long_is_killed() {
 #[test]
 fn events_of_the_process_are_told_to_no_script() {
     let mut lab = quiet();
-    lab.wall_shift -= 1_000;
-    lab.run(31_000);
+    lab.freeze(2_001);
     assert_eq!(lab.names(), ["+tilt", "-tilt"]);
     assert!(lab.scripts.is_empty(), "{:?}", lab.scripts);
     event(&mut lab);

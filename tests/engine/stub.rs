@@ -9,6 +9,8 @@ use sentineld::wire::{InfoReport, PingReply, Reply, Request};
 pub struct Stub {
     /// Accepts connections.
     pub up: bool,
+    /// Attempts to connect have no outcome, until the test gives them one.
+    pub void: bool,
     /// Takes requests and never answers.
     pub mute: bool,
     pub ping: PingReply,
@@ -54,6 +56,7 @@ impl Stub {
     pub fn new(info: Option<String>) -> Self {
         Stub {
             up: true,
+            void: false,
             mute: false,
             ping: PingReply::Pong,
             info,

@@ -131,7 +131,10 @@ fn learn_ip(fleet: &mut Fleet, cx: &mut Cx, host: &str, ip: IpAddr) {
         else {
             continue;
         };
-        instance.address.ip = Some(ip);
+        let moved = instance.address.ip.replace(ip).is_some_and(|old| old != ip);
+        if let (Entity::Master(id), true) = (entity, moved) {
+            fleet.forget_opinions(id, cx);
+        }
         // The file shows the address of a name (spec 1 §3.3).
         fleet.master_of(entity).into_iter().for_each(|master| cx.ledger.note_master(master));
         if let Entity::Master(id) = entity {

@@ -5,7 +5,9 @@ use crate::engine::action::Action;
 use crate::engine::cx::Cx;
 use crate::engine::election;
 use crate::engine::fleet::Fleet;
+use crate::engine::health;
 use crate::engine::hole::Hole;
+use crate::engine::quarantine;
 use crate::model::{CommandId, Epoch, RunId};
 use crate::wire::Answer;
 use crate::wire::reply::MasterDownReply;
@@ -37,8 +39,13 @@ pub fn is_master_down(fleet: &mut Fleet, cx: &mut Cx, id: CommandId, question: Q
         return answer(cx, id, Answer::MasterDown(nothing));
     };
     election::on_asked(fleet, cx, master, question.asker.as_deref());
-    let down = fleet.masters[master].instance.s_down && !cx.tilted;
-    let Some(candidate) = question.candidate.filter(|_| cx.plausible(question.epoch)) else {
+    let down = health::is_down(fleet, cx, master) && !cx.tilted;
+    if let Some(candidate) =
+        question.candidate.as_ref().filter(|_| !quarantine::plausible(cx, question.epoch))
+    {
+        quarantine::claim(fleet, cx, master, candidate, question.epoch);
+    }
+    let Some(candidate) = question.candidate.filter(|_| quarantine::plausible(cx, question.epoch)) else {
         return answer(cx, id, Answer::MasterDown(MasterDownReply { down, ..nothing }));
     };
     election::grant(fleet, cx, master, question.epoch, &candidate);

@@ -4,14 +4,22 @@
 //! for a tick, and none for a periodic INFO, because the INFO that a state needs is asked for on entering it.
 
 mod elect;
+mod mandate;
 mod promote;
 mod reconfigure;
 mod select;
 mod switch;
+mod wait;
 
+pub use elect::Force;
+pub use mandate::has_mandate;
 pub use promote::on_promoted;
 pub use select::eligible_replicas;
 pub use switch::{NewAddress, adopt, reset_master};
+
+use std::time::Duration;
+
+use mandate::Mandate;
 
 use super::cx::Cx;
 use super::fleet::Fleet;
@@ -34,9 +42,9 @@ pub enum Failover {
         /// When votes were last asked for in a fresh epoch.
         asked_at: Instant,
         /// How long to wait after that before a fresh epoch is tried, if nobody can win this one.
-        pause: std::time::Duration,
-        /// An operator wants it: no votes needed.
-        forced: bool,
+        pause: Duration,
+        /// An operator wants it, and how far it is with the votes.
+        force: Force,
     },
     /// Elected, waiting for fresh reports of the replicas: `select_slave`.
     Selecting {
@@ -108,8 +116,8 @@ impl Failover {
     pub fn is_forced(&self) -> bool {
         match self {
             Failover::Idle => false,
-            Failover::Electing { forced, .. }
-            | Failover::Selecting { forced, .. }
+            Failover::Electing { force, .. } => *force != Force::No,
+            Failover::Selecting { forced, .. }
             | Failover::Promoting { forced, .. }
             | Failover::Reconfiguring { forced, .. } => *forced,
         }
@@ -130,7 +138,7 @@ impl Failover {
 
 /// Begins a failover by an operator's word (spec 2 §9.10). The caller has checked that one may begin.
 pub fn force(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
-    elect::start(fleet, cx, id, true);
+    elect::start(fleet, cx, id, Force::Asking { again: false });
 }
 
 /// Starts a failover if it is time, and takes the one in progress as far as the facts allow; when to look again.
@@ -138,6 +146,10 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     // A failover has few states and only moves forward within a turn: the bound is never reached.
     for _ in 0..16 {
         let before = fleet.masters[id].failover.clone();
+        let mandate_due = match mandate::check(fleet, cx, id) {
+            Mandate::Lost => continue,
+            Mandate::Held(due) => due,
+        };
         let due = match &before {
             Failover::Idle => elect::start_step(fleet, cx, id),
             Failover::Electing { .. } => elect::step(fleet, cx, id),
@@ -146,17 +158,18 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
             Failover::Reconfiguring { .. } => reconfigure::step(fleet, cx, id),
         };
         if fleet.masters[id].failover == before {
-            return due;
+            return due.into_iter().chain(mandate_due).min();
         }
         cx.touch_master(id);
     }
     unreachable!("a failover settles within a turn")
 }
 
-/// Ends a failover that did not come to a promotion (spec 2 §9.1). The start time stays: the next attempt waits for twice
-/// failover-timeout.
-fn abort(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, event: &'static str) {
+/// Ends a failover that did not come to a promotion (spec 2 §9.1). The next attempt waits for `pause`, longer each time; without one, as
+/// in the reference, for twice failover-timeout from the start of this one.
+fn abort(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, event: &'static str, pause: Option<Duration>) {
     fleet.announce(cx, Level::Warning, event, Entity::Master(id), "");
+    wait::after_failure(fleet, cx, id, pause);
     let master = &mut fleet.masters[id];
     master.failover = Failover::Idle;
     master.eligible_since = None;

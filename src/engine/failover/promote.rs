@@ -23,7 +23,7 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     };
     let deadline = since + fleet.masters[id].settings.failover_timeout;
     if now > deadline {
-        abort(fleet, cx, id, "-failover-abort-slave-timeout");
+        abort(fleet, cx, id, "-failover-abort-slave-timeout", None);
         return None;
     }
     let give_up = deadline + Duration::from_nanos(1);

@@ -123,6 +123,6 @@ fn search_on(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, since: Instant) -> Op
         let why = objection(fleet, cx, replica).unwrap_or_else(|| "it refused".to_owned());
         cx.log(Level::Notice, format!("Replica {} can't be promoted: {why}", replica.instance.name));
     }
-    abort(fleet, cx, id, "-failover-abort-no-good-slave");
+    abort(fleet, cx, id, "-failover-abort-no-good-slave", None);
     None
 }

@@ -3,6 +3,7 @@
 use super::Failover;
 use crate::engine::cx::Cx;
 use crate::engine::fleet::{Fleet, resolve_if_needed};
+use crate::engine::hole::Hole;
 use crate::engine::notice::Level;
 use crate::engine::peer::AskState;
 use crate::engine::tag::Entity;
@@ -38,11 +39,8 @@ pub fn adopt(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, new: NewAddress) {
     let mut old = master.instance.address.clone();
     let promoted = matches!(master.failover, Failover::Reconfiguring { .. });
     if old.same_as(&new.address) && !promoted {
-        // A failover of ours in an earlier epoch must not go on: its outcome would be older than what is in force.
-        if master.failover.epoch().is_some_and(|epoch| epoch < new.epoch) {
-            master.failover = Failover::Idle;
-            cx.touch_master(id);
-        }
+        // A failover of ours may have lost its mandate by that.
+        cx.touch_master(id);
         // Differs: the reference saves the number with the next change only.
         cx.ledger.record_master(id);
         return;
@@ -75,15 +73,22 @@ fn change_address(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, address: Address
     if !old.same_as(&address) {
         replicas.push(old.clone());
     }
+    // Clients were sent to the new master when its promotion was confirmed.
+    let switched_at = match fleet.masters[id].failover {
+        Failover::Reconfiguring { since, .. } => since,
+        _ => cx.mono(),
+    };
     reset_state(fleet, cx, id);
     resolve_if_needed(&address, cx);
     let master = &mut fleet.masters[id];
+    if !cx.holes.has(Hole::SwitchForgetsSpacing) {
+        master.switched_at = Some(switched_at);
+    }
     master.instance.address = address;
     master.instance.s_down_at = None;
     master.o_down_at = None;
-    master.address_generation += 1;
-    for peer in master.peers.clone() {
-        fleet.peers[peer].ask = AskState::default();
+    if !cx.holes.has(Hole::OpinionsSurviveSwitch) {
+        forget_questions(fleet, id);
     }
     for known in replicas {
         let replica = fleet.add_replica(id, known, cx);
@@ -94,6 +99,14 @@ fn change_address(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, address: Address
     cx.await_save(id);
     fleet.publish_address(id, cx);
     probe::hurry_hello(fleet, cx, id);
+}
+
+/// What peers said, or are still to say, is about the old address.
+fn forget_questions(fleet: &mut Fleet, id: MasterId) {
+    fleet.masters[id].address_generation += 1;
+    for peer in fleet.masters[id].peers.clone() {
+        fleet.peers[peer].ask = AskState::default();
+    }
 }
 
 /// SENTINEL RESET: forgets replicas and peers, and every verdict (spec 3 §3.4.12). Not recorded: the file follows with the next change.
@@ -120,6 +133,9 @@ fn reset_state(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
     let link = fleet.masters[id].instance.link;
     fleet.reset_link(link, cx);
     fleet.links[link].restart_clocks(now);
+    if cx.holes.has(Hole::ImpatientWithNewMaster) {
+        fleet.links[link].active_ping_at = Some(now);
+    }
     let master = &mut fleet.masters[id];
     master.instance.s_down = false;
     master.instance.script_kill_sent = false;
@@ -130,6 +146,11 @@ fn reset_state(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
     master.ballot.leader = None;
     master.failover = Failover::Idle;
     master.failover_started_at = None;
+    master.retry_at = None;
+    master.deference = None;
+    master.switched_at = None;
+    master.backoff.reset();
+    master.lacked_votes = false;
     master.eligible_since = None;
     // Compat: text and age of the last INFO stay for INFO-CACHE. Differs: a fresh one is asked for as soon as the link is up, not when the
     // period is over: without it there is no replica to fail over to.

@@ -1,0 +1,80 @@
+//! What entitles a leader to promote, and how it is lost.
+//!
+//! Votes make a leader, but they say nothing about later. Who was away for a while, or learns of a later election, must not promote
+//! anybody any more: others may have gone on without it. Differs: the reference goes on whatever it hears but a new address, and however
+//! long it was away.
+
+use std::time::Duration;
+
+use super::{Failover, abort};
+use crate::engine::cx::Cx;
+use crate::engine::fleet::Fleet;
+use crate::engine::hole::Hole;
+use crate::engine::notice::Level;
+use crate::model::{Instant, MasterId};
+
+/// The pause after a mandate was lost; doubles.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// True if we lead a failover whose promotion is not confirmed, and were elected so lately that we vote for nobody else.
+pub fn has_mandate(fleet: &Fleet, cx: &Cx, id: MasterId) -> bool {
+    !cx.holes.has(Hole::KeepsLostMandate)
+        && leads(fleet, id)
+        && expiry(fleet, cx, id).is_some_and(|expiry| cx.mono() <= expiry)
+}
+
+/// What became of the mandate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mandate {
+    /// Lost: the failover was aborted.
+    Lost,
+    /// Held, or none is needed; when it could be lost by time alone.
+    Held(Option<Instant>),
+}
+
+/// Stops a leader that lost its mandate, and a candidate that can't get it any more.
+pub fn check(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Mandate {
+    if cx.holes.has(Hole::KeepsLostMandate) {
+        return Mandate::Held(None);
+    }
+    let expiry = expiry(fleet, cx, id).filter(|_| may_promote(fleet, id));
+    let Some(reason) = objection(fleet, cx, id, expiry) else {
+        return Mandate::Held(expiry.map(|at| at + Duration::from_nanos(1)));
+    };
+    let name = fleet.masters[id].name.clone();
+    cx.log(Level::Warning, format!("We do not lead a failover of '{name}' any more: {reason}"));
+    abort(fleet, cx, id, "-failover-abort-not-elected", Some(FIRST_PAUSE));
+    Mandate::Lost
+}
+
+fn objection(fleet: &Fleet, cx: &Cx, id: MasterId, expiry: Option<Instant>) -> Option<String> {
+    let master = &fleet.masters[id];
+    let epoch = master.failover.epoch()?;
+    let ballot = &master.ballot;
+    let voted_for_another = ballot.epoch > epoch && ballot.leader.as_ref() != Some(&cx.globals.my_id);
+    if master.config_epoch >= epoch {
+        Some(format!("a configuration of epoch {} is known, ours was to be of {epoch}", master.config_epoch))
+    } else if leads(fleet, id) && voted_for_another {
+        Some(format!("we voted for another in epoch {}, and were elected in {epoch}", ballot.epoch))
+    } else if expiry.is_some_and(|expiry| cx.mono() > expiry) {
+        Some(format!("it is too long ago that we were elected in epoch {epoch}"))
+    } else {
+        None
+    }
+}
+
+fn leads(fleet: &Fleet, id: MasterId) -> bool {
+    matches!(fleet.masters[id].failover, Failover::Selecting { .. } | Failover::Promoting { .. })
+}
+
+/// Elected, and SLAVEOF NO ONE not sent to the present candidate.
+fn may_promote(fleet: &Fleet, id: MasterId) -> bool {
+    matches!(fleet.masters[id].failover, Failover::Selecting { .. } | Failover::Promoting { sent: false, .. })
+}
+
+/// Until when SLAVEOF NO ONE may leave; an operator's word does not age.
+fn expiry(fleet: &Fleet, cx: &Cx, id: MasterId) -> Option<Instant> {
+    let master = &fleet.masters[id];
+    let term = cx.globals.tunables.election_timeout.min(master.settings.failover_timeout);
+    master.elected_at.filter(|_| !master.failover.is_forced()).map(|at| at + term)
+}
