@@ -73,7 +73,11 @@ fn main() {
     let counts = thread::scope(|scope| {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         for _ in 0..if options.load { processors } else { 0 } {
-            scope.spawn(|| while !stop.load(Ordering::Relaxed) {});
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
         }
         let counts = measure(&options);
         stop.store(true, Ordering::Relaxed);
@@ -213,7 +217,7 @@ fn lose_master(
     }
     // Everybody must be back in place before the next loss; this is also the time in which the new master is watched.
     until("the fleet is whole again", || first.elapsed() >= options.watch && is_whole(fleet))?;
-    let wrong = since().iter().flat_map(|events| about_new_master(events, &is_switch)).collect();
+    let wrong = since().iter().flat_map(|events| about_new_master(events, is_switch)).collect();
     Ok(Loss { switched_ms: (first - lost).as_secs_f64() * 1000.0, wrong })
 }
 

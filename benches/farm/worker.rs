@@ -249,8 +249,11 @@ impl Farm {
         let mut text = Vec::new();
         frame::bulks(&mut text, &[b"message", channel, message]);
         let deliver = |to: Place| {
-            let hearers = self.subscribers(to).filter(|client| client.hears(channel));
-            hearers.map(|client| client.write(&text)).count()
+            let hearers: Vec<_> = self.subscribers(to).filter(|client| client.hears(channel)).collect();
+            for hearer in &hearers {
+                hearer.write(&text);
+            }
+            hearers.len()
         };
         for follower in followers {
             deliver((place.0, follower));

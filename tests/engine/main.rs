@@ -2,8 +2,8 @@
 
 mod asking;
 mod commands;
-mod crowd;
 mod contact;
+mod crowd;
 mod denials;
 mod endings;
 mod epochs;
