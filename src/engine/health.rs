@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::cx::Cx;
+use super::election;
 use super::fleet::Fleet;
 use super::hole::Hole;
 use super::link::send;
@@ -54,8 +55,10 @@ fn set_sdown(fleet: &mut Fleet, cx: &mut Cx, entity: Entity, down: bool) {
     let Some(master) = fleet.master_of(entity) else { return };
     cx.touch_master(master);
     if let (Entity::Master(id), true) = (entity, down) {
-        // What a failover will need to know is asked for while the peers are still being asked to agree.
-        super::probe::ask_all_info(fleet, cx, id);
+        // What a failover will need to know is asked for while the peers are still being asked to agree, unless it is left to others at first.
+        if election::ask_turn(fleet, cx, id).is_none_or(|turn| turn <= now) {
+            super::probe::ask_all_info(fleet, cx, id);
+        }
         hurry_questions(fleet, id);
     }
 }
