@@ -166,7 +166,8 @@ impl Link {
     /// Starts the clock of SDOWN if it does not run. True if it was started.
     fn start_clock(&mut self, at: Instant) -> bool {
         self.await_word(at);
-        self.grace = None;
+        // A clock that began to run at the end of the grace does not start again: only an answer ends silence, no bare connection.
+        let at = self.grace.take().map_or(at, |grace| at.min(grace.until));
         let starts = self.active_ping_at.is_none();
         self.active_ping_at.get_or_insert(at);
         starts

@@ -2,7 +2,7 @@
 //! crash, would use it a second time (spec 2 §1.1, §8.3).
 //!
 //! Three epochs are watched: the current one and each master's configuration epoch in hellos, both and each master's last vote in the file.
-//! What was told counts from what the file knew at that time: a new configuration is told of although it can't be saved, since our vote for
+//! What was told counts from what the Sentinel knew to be saved at that time: a new configuration is told of although it can't be saved, since our vote for
 //! its epoch is on disk. An operator who removes a master takes its epochs with it.
 //!
 //! Reference Sentinels: in the file only; they tell of epochs that are not saved.
@@ -58,7 +58,8 @@ impl Property for EpochsForward {
             }
             Seen::Greeted { hello, .. } if facts.kind == Kind::Ours => {
                 let told = self.told.entry(me.clone()).or_default();
-                forward("told epoch", told, hello.current_epoch.min(facts.disk.sentinel.current_epoch))?;
+                let saved = self.saved.get(me).copied().unwrap_or_default();
+                forward("told epoch", told, hello.current_epoch.min(saved))?;
                 let name = hello.master_name.as_str();
                 let Some(saved) = words::master(&facts.disk, name).map(|master| master.config_epoch) else {
                     return Ok(());

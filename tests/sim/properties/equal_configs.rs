@@ -1,7 +1,8 @@
 //! **Configurations of one epoch name one address.** A Sentinel follows the greatest epoch; of two configurations with one epoch each would
 //! keep its own for ever, and its clients with it (spec 2 §6.3, §8.6).
 //!
-//! Looked at in hellos and in files. Epoch 0 is what operators wrote, which no election made: it is left out. So are, in a fleet with
+//! Looked at in hellos and in files, from the last time on that a Sentinel was replaced by one with an empty disk: that one has forgotten
+//! what it voted for. Epoch 0 is what operators wrote, which no election made: it is left out. So are, in a fleet with
 //! reference Sentinels, epochs in which one of those stood: two of them can win one epoch (§8.6, §9.10), and we only pass on what they say.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +31,10 @@ impl Property for EqualConfigs {
     fn see(&mut self, scene: &Scene, seen: &Seen) -> Result<(), String> {
         self.leads.see(scene, seen);
         match seen {
+            Seen::Replaced => {
+                self.named.clear();
+                Ok(())
+            }
             Seen::Notice { name, payload }
                 if name == "+try-failover" && scene.facts().kind == Kind::Reference =>
             {

@@ -4,6 +4,9 @@
 //! Who says `+elected-leader`, or sends SLAVEOF NO ONE, leads. Reference Sentinels are skipped, and so is one of ours beside one of them:
 //! they count votes of one epoch for another (§8.6), and take an epoch without asking when an operator orders a failover (§9.10).
 //!
+//! A Sentinel that comes back on an empty disk, under another id, has forgotten whom it voted for, and no protocol can make up for that:
+//! what was before is not held against what comes after.
+//!
 //! Can't see: a leader that neither says nor does anything; it harms nobody.
 
 use std::collections::BTreeMap;
@@ -28,6 +31,9 @@ impl Property for OneLeader {
 
     fn see(&mut self, scene: &Scene, seen: &Seen) -> Result<(), String> {
         self.leads.see(scene, seen);
+        if matches!(seen, Seen::Replaced) {
+            self.leaders.clear();
+        }
         if scene.facts().kind == Kind::Reference {
             return Ok(());
         }
