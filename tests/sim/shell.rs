@@ -197,6 +197,10 @@ impl World {
         let crashes = actions.iter().any(|action| matches!(action, Action::Crash(_)));
         let waits = self.nodes[node].kind == Kind::Reference;
         for action in actions {
+            if self.nodes[node].brain.is_none() {
+                // The process has just ended itself.
+                return;
+            }
             if crashes && !matches!(action, Action::Persist(..) | Action::Log(..) | Action::Crash(_)) {
                 continue;
             }
