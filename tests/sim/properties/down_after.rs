@@ -32,8 +32,8 @@ struct Node {
     fresh: BTreeMap<SocketAddrV4, u64>,
     /// By master's name: where it is by the last switch.
     places: BTreeMap<String, SocketAddrV4>,
-    /// Masters that called themselves replicas in their last INFO.
-    strayed: Vec<SocketAddrV4>,
+    /// Servers that called themselves replicas in their last INFO, or when that ended.
+    strayed: BTreeMap<SocketAddrV4, u64>,
     /// The least down-after by master, in nanoseconds.
     least: BTreeMap<String, u64>,
 }
@@ -69,9 +69,10 @@ impl Property for DownAfter {
                 }
             }
             Seen::Informed { server, report } => {
-                node.strayed.retain(|address| address != server);
                 if report.role == Some(Role::Replica) {
-                    node.strayed.push(*server);
+                    node.strayed.insert(*server, u64::MAX);
+                } else if let Some(until) = node.strayed.get_mut(server).filter(|until| **until == u64::MAX) {
+                    *until = scene.at;
                 }
             }
             Seen::Notice { name, payload } if name == "+switch-master" => {
@@ -140,7 +141,7 @@ impl Node {
         for address in addresses {
             self.alive.insert(*address, (at, at));
             self.down.remove(address);
-            self.strayed.retain(|strayed| strayed != address);
+            self.strayed.remove(address);
         }
     }
 
@@ -151,7 +152,8 @@ impl Node {
                 let (Some(least), Some(alive)) = (self.least.get(named.master), alive) else { return Ok(()) };
                 // What arrived in the same turn may be handled only after this.
                 let silent = scene.at - if alive.0 == scene.at { alive.1 } else { alive.0 };
-                let strayed = named.kind == "master" && self.strayed.contains(&named.address);
+                let strayed = named.kind == "master"
+                    && self.strayed.get(&named.address).is_some_and(|until| *until >= scene.at);
                 if silent >= *least {
                     self.down.insert(named.address, scene.at);
                 } else if !strayed && ours {
