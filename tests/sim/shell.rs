@@ -115,9 +115,8 @@ impl World {
             match &command {
                 Command::Publish(Some(hello)) => self.saw(node, &Seen::Heard { hello: hello.clone() }),
                 Command::Sentinel(SentinelCommand::IsMasterDown { host, port, .. }) => {
-                    if let Some(name) = self.name_of(node, host, *port) {
-                        self.nodes[node].questions.insert(id, name);
-                    }
+                    let name = self.name_of(node, host, *port);
+                    self.nodes[node].questions.insert(id, (host.clone(), *port, name));
                 }
                 _ => {}
             }
@@ -301,7 +300,10 @@ impl World {
     }
 
     fn answer(&mut self, node: usize, id: CommandId, answer: Answer) {
+        // What came in the same turn before the question may have taught it the address.
         let question = self.nodes[node].questions.remove(&id);
+        let question =
+            question.and_then(|(host, port, name)| name.or_else(|| self.name_of(node, &host, port)));
         if let (Answer::MasterDown(reply), Some(master)) = (&answer, question) {
             let leader = reply.leader.as_ref().map(|leader| leader.to_string());
             self.stats.votes += u64::from(leader.is_some());
