@@ -51,8 +51,8 @@ pub struct Node {
     pub doomed: bool,
     /// What it tells clients that look a master up.
     pub directory: BTreeMap<MasterName, (String, u16)>,
-    /// The masters that peers asked about, until they are answered.
-    pub questions: BTreeMap<CommandId, MasterName>,
+    /// The addresses that peers asked about, and the master that was there when the question came, until they are answered.
+    pub questions: BTreeMap<CommandId, (String, i64, Option<MasterName>)>,
     /// Connections written to in the present turn.
     pub written: Vec<Wire>,
     pub my_id: String,
@@ -121,7 +121,9 @@ impl World {
         let brain = Brain::new(state.kind, settings, seed, clock::now(self.now, state.wall_shift), opening);
         state.my_id = brain.my_id();
         state.brain = Some(brain);
-        state.sessions.insert(OPERATOR, Session::default());
+        for wire in [OPERATOR, CLIENT] {
+            state.sessions.insert(wire, Session::default());
+        }
         let facts = &mut self.facts[node];
         (facts.alive, facts.stopped, facts.run_id) = (true, false, state.my_id.clone());
         self.stats.starts += 1;

@@ -115,9 +115,8 @@ impl World {
             match &command {
                 Command::Publish(Some(hello)) => self.saw(node, &Seen::Heard { hello: hello.clone() }),
                 Command::Sentinel(SentinelCommand::IsMasterDown { host, port, .. }) => {
-                    if let Some(name) = self.name_of(node, host, *port) {
-                        self.nodes[node].questions.insert(id, name);
-                    }
+                    let name = self.name_of(node, host, *port);
+                    self.nodes[node].questions.insert(id, (host.clone(), *port, name));
                 }
                 _ => {}
             }
@@ -197,6 +196,10 @@ impl World {
         let crashes = actions.iter().any(|action| matches!(action, Action::Crash(_)));
         let waits = self.nodes[node].kind == Kind::Reference;
         for action in actions {
+            if self.nodes[node].brain.is_none() {
+                // The process has just ended itself.
+                return;
+            }
             if crashes && !matches!(action, Action::Persist(..) | Action::Log(..) | Action::Crash(_)) {
                 continue;
             }
@@ -297,7 +300,10 @@ impl World {
     }
 
     fn answer(&mut self, node: usize, id: CommandId, answer: Answer) {
+        // What came in the same turn before the question may have taught it the address.
         let question = self.nodes[node].questions.remove(&id);
+        let question =
+            question.and_then(|(host, port, name)| name.or_else(|| self.name_of(node, &host, port)));
         if let (Answer::MasterDown(reply), Some(master)) = (&answer, question) {
             let leader = reply.leader.as_ref().map(|leader| leader.to_string());
             self.stats.votes += u64::from(leader.is_some());

@@ -50,6 +50,17 @@ impl Property for AdoptedEpochs {
                 }
                 Ok(())
             }
+            Seen::Notice { name, payload } if name == "+promoted-slave" => {
+                // It may be over before anything is saved, or told to peers.
+                let won = words::instance(payload).and_then(|named| {
+                    let epoch = self.leads.of(scene.node, named.master)?.epoch?;
+                    Some((named.master.to_owned(), (epoch, named.address)))
+                });
+                if let Some((name, configuration)) = won {
+                    self.heard.entry((scene.node, name)).or_default().insert(configuration);
+                }
+                Ok(())
+            }
             Seen::Greeted { hello, .. } => {
                 let Ok(host) = hello.master_host.parse() else { return Ok(()) };
                 let address = SocketAddrV4::new(host, hello.master_port);

@@ -24,16 +24,16 @@ pub struct DownAfter {
 
 #[derive(Default)]
 struct Node {
-    /// When it last answered, or else was first connected, or else became known.
-    alive: BTreeMap<SocketAddrV4, u64>,
+    /// When it last answered, or else was first connected, or else became known; and the time before that.
+    alive: BTreeMap<SocketAddrV4, (u64, u64)>,
     /// When it was held for down.
     down: BTreeMap<SocketAddrV4, u64>,
     /// New masters that were not connected yet, and since when they are masters.
     fresh: BTreeMap<SocketAddrV4, u64>,
     /// By master's name: where it is by the last switch.
     places: BTreeMap<String, SocketAddrV4>,
-    /// Masters that called themselves replicas in their last INFO.
-    strayed: Vec<SocketAddrV4>,
+    /// Servers that called themselves replicas in their last INFO, or when that ended.
+    strayed: BTreeMap<SocketAddrV4, u64>,
     /// The least down-after by master, in nanoseconds.
     least: BTreeMap<String, u64>,
 }
@@ -55,19 +55,24 @@ impl Property for DownAfter {
             Seen::Ordered { words } => node.ordered(words),
             Seen::Linked { to, kind: ConnKind::Command } => {
                 if let Some(since) = node.fresh.remove(to) {
-                    node.alive.insert(*to, scene.at.min(since + CONTACT));
+                    let at = scene.at.min(since + CONTACT);
+                    node.alive.insert(*to, (at, at));
                 }
             }
             Seen::Got {
                 from,
                 reply: Reply::Ping(PingReply::Pong | PingReply::Loading | PingReply::MasterDown),
             } => {
-                node.alive.insert(*from, scene.at);
+                let alive = node.alive.entry(*from).or_insert((scene.at, scene.at));
+                if scene.at > alive.0 {
+                    *alive = (scene.at, alive.0);
+                }
             }
             Seen::Informed { server, report } => {
-                node.strayed.retain(|address| address != server);
                 if report.role == Some(Role::Replica) {
-                    node.strayed.push(*server);
+                    node.strayed.insert(*server, u64::MAX);
+                } else if let Some(until) = node.strayed.get_mut(server).filter(|until| **until == u64::MAX) {
+                    *until = scene.at;
                 }
             }
             Seen::Notice { name, payload } if name == "+switch-master" => {
@@ -93,7 +98,7 @@ impl Property for DownAfter {
             Seen::Notice { name, payload } if name == "+sentinel" => {
                 // One link serves all masters that share a peer: who is new for one of them may be long silent for another.
                 if let Some(named) = words::instance(payload) {
-                    node.alive.entry(named.address).or_insert(scene.at);
+                    node.alive.entry(named.address).or_insert((scene.at, scene.at));
                 }
             }
             // After a freeze all clocks start again.
@@ -134,9 +139,9 @@ impl Node {
     /// What is known from now on begins without a fault.
     fn renew(&mut self, at: u64, addresses: &[SocketAddrV4]) {
         for address in addresses {
-            self.alive.insert(*address, at);
+            self.alive.insert(*address, (at, at));
             self.down.remove(address);
-            self.strayed.retain(|strayed| strayed != address);
+            self.strayed.remove(address);
         }
     }
 
@@ -145,8 +150,10 @@ impl Node {
         match event {
             "+sdown" => {
                 let (Some(least), Some(alive)) = (self.least.get(named.master), alive) else { return Ok(()) };
-                let silent = scene.at - alive;
-                let strayed = named.kind == "master" && self.strayed.contains(&named.address);
+                // What arrived in the same turn may be handled only after this.
+                let silent = scene.at - if alive.0 == scene.at { alive.1 } else { alive.0 };
+                let strayed = named.kind == "master"
+                    && self.strayed.get(&named.address).is_some_and(|until| *until >= scene.at);
                 if silent >= *least {
                     self.down.insert(named.address, scene.at);
                 } else if !strayed && ours {
@@ -159,7 +166,7 @@ impl Node {
                 Ok(())
             }
             "-sdown" => match self.down.remove(&named.address).filter(|_| ours) {
-                Some(down) if alive.is_none_or(|alive| alive < down) => Err(format!(
+                Some(down) if alive.is_none_or(|alive| alive.0 < down) => Err(format!(
                     "{} {} is no longer down, but did not answer since",
                     named.kind, named.address
                 )),

@@ -40,10 +40,6 @@ impl Knowledge {
         }
     }
 
-    /// What a Sentinel knows about a master.
-    pub fn of(&self, node: usize, master: &str) -> Option<(Epoch, SocketAddrV4)> {
-        self.known.get(&(node, master.to_owned())).copied()
-    }
 
     /// The master that a Sentinel knows at an address, by its greatest configuration.
     pub fn master_at(&self, node: usize, address: SocketAddrV4) -> Option<(&str, Epoch)> {
@@ -64,10 +60,8 @@ impl Knowledge {
     fn learn(&mut self, scene: &Scene, hello: &Hello) {
         let Ok(host) = hello.master_host.parse() else { return };
         let name = hello.master_name.as_str();
-        let known = self.of(scene.node, name).map_or(0, |known| known.0.0);
         let monitored = words::master(&scene.facts().disk, name).is_some();
-        if monitored && hello.config_epoch.0 <= known.max(scene.facts().disk.sentinel.current_epoch.0) + JUMP
-        {
+        if monitored && plausible(scene, hello.config_epoch.max(hello.current_epoch)) {
             self.note(scene.node, name, hello.config_epoch, SocketAddrV4::new(host, hello.master_port));
         }
     }
@@ -78,6 +72,12 @@ impl Knowledge {
             *known = (epoch, address);
         }
     }
+}
+
+/// An epoch that a fleet may have reached, as far as the Sentinel concerned can tell.
+pub fn plausible(scene: &Scene, epoch: Epoch) -> bool {
+    let known = scene.facts().disk.sentinel.current_epoch.0;
+    epoch.0 <= known.saturating_add(JUMP) && epoch.0 <= i64::MAX as u64 / 2
 }
 
 /// The sender is in the file of the Sentinel concerned.

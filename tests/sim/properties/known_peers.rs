@@ -13,6 +13,8 @@ use crate::seen::{Property, Scene, Seen};
 
 #[derive(Default)]
 pub struct KnownPeers {
+    /// By Sentinel and address: who was heard of there last.
+    speakers: BTreeMap<(String, String, u16), String>,
     /// By Sentinel and master.
     of: BTreeMap<(String, String), Peers>,
 }
@@ -41,6 +43,8 @@ impl Property for KnownPeers {
                 Ok(())
             }
             Seen::Heard { hello } => {
+                let place = (me.clone(), hello.host.clone(), hello.port);
+                self.speakers.insert(place, hello.run_id.to_string());
                 for (_, peers) in ours {
                     // Whoever had this address before is gone, for every master (spec 2 §6.3 step 3b).
                     let same = |place: &(String, u16)| place.0 == hello.host && place.1 == hello.port;
@@ -68,9 +72,14 @@ impl KnownPeers {
                 .iter()
                 .map(|peer| (peer.run_id.to_string(), (peer.host.clone(), peer.port)))
                 .collect();
-            let mut missing =
-                peers.saved.keys().filter(|id| !now.contains_key(*id) && !peers.excused.contains(*id));
-            if let Some(id) = missing.next() {
+            let replaced = |(host, port): &(String, u16), id: &String| {
+                let place = (facts.run_id.clone(), host.clone(), *port);
+                self.speakers.get(&place).is_some_and(|speaker| speaker != id)
+            };
+            let mut missing = peers.saved.iter().filter(|(id, place)| {
+                !now.contains_key(*id) && !peers.excused.contains(*id) && !replaced(place, id)
+            });
+            if let Some((id, _)) = missing.next() {
                 return Err(format!("{} forgot {id}, which it knew for {}", facts.run_id, master.name));
             }
             peers.excused.retain(|id| now.contains_key(id));

@@ -5,13 +5,15 @@
 //! an election may take). Reference Sentinels are skipped: they go on for failover-timeout, whatever happens meanwhile, but for a
 //! configuration greater than theirs (§9.9).
 //!
+//! Epochs that no fleet can have reached are not believed, and take no mandate away.
+//!
 //! Can't see: later elections of which the leader did not hear.
 
 use std::collections::BTreeMap;
 
 use sentineld::model::Epoch;
 
-use super::knowledge::known_peer;
+use super::knowledge::{known_peer, plausible};
 use super::leads::{Lead, Leads};
 use crate::seen::{Kind, Property, Scene, Seen};
 
@@ -40,7 +42,10 @@ impl Property for LostMandate {
                 *voted = (*voted).max(*epoch);
                 Ok(())
             }
-            Seen::Heard { hello } if known_peer(scene, hello) => {
+            Seen::Heard { hello }
+                if known_peer(scene, hello)
+                    && plausible(scene, hello.config_epoch.max(hello.current_epoch)) =>
+            {
                 let heard = self.heard.entry((scene.node, hello.master_name.to_string())).or_default();
                 *heard = (*heard).max(hello.config_epoch);
                 Ok(())

@@ -23,9 +23,9 @@ mod parallel_syncs;
 mod password;
 mod publication;
 mod spacing;
-mod stage;
+pub mod stage;
 mod tilt;
-mod words;
+pub mod words;
 
 use crate::seen::Property;
 

@@ -6,7 +6,7 @@
 //! and not counted; nor are later repairs, which happen one by one when replicas report. Reference Sentinels are skipped: they count what
 //! timed out, but send to it again in the same moment (§9.6).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
 
 use sentineld::engine::ConnKind;
@@ -24,6 +24,8 @@ pub struct ParallelSyncs {
     leads: Leads,
     /// By Sentinel and master: replicas under way, and since when.
     under_way: BTreeMap<(usize, String), BTreeMap<SocketAddrV4, u64>>,
+    /// Sentinels, and the servers that they hold for down.
+    down: BTreeSet<(usize, SocketAddrV4)>,
     /// By Sentinel and master: the greatest limit since its start, as an operator may change it.
     limits: BTreeMap<(usize, String), i32>,
 }
@@ -40,6 +42,7 @@ impl Property for ParallelSyncs {
             Seen::Started => {
                 self.under_way.retain(|(node, _), _| *node != scene.node);
                 self.limits.retain(|(node, _), _| *node != scene.node);
+                self.down.retain(|(node, _)| *node != scene.node);
             }
             Seen::Ordered { words } => self.ordered(scene, words),
             Seen::Notice { name, payload } => self.notice(scene, name, payload),
@@ -78,7 +81,13 @@ impl ParallelSyncs {
                 let key = (scene.node, named.master.to_owned());
                 self.under_way.insert(key, BTreeMap::new());
             }
-            "+sdown" => self.done(scene, named.address),
+            "+sdown" => {
+                self.down.insert((scene.node, named.address));
+                self.done(scene, named.address);
+            }
+            "-sdown" | "+slave" => {
+                self.down.remove(&(scene.node, named.address));
+            }
             _ => {}
         }
     }
@@ -114,7 +123,9 @@ impl ParallelSyncs {
             let limit = self.limits.entry(key.clone()).or_insert(0);
             *limit = (*limit).max(master.parallel_syncs);
             under_way.retain(|_, since| scene.at <= *since + GIVEN);
-            under_way.insert(server, scene.at);
+            if !self.down.contains(&(scene.node, server)) {
+                under_way.insert(server, scene.at);
+            }
             if under_way.len() > usize::try_from(*limit).unwrap_or(0) {
                 let which: Vec<String> = under_way.keys().map(ToString::to_string).collect();
                 return Err(format!("parallel-syncs is {limit}, but under way are {}", which.join(", ")));

@@ -1,7 +1,8 @@
 //! **In TILT nothing is acted on**: no verdict, no election of its own, no failover step, no SLAVEOF to anything, and peers are told of
 //! nothing that is down. Whoever does not know how long it slept does not decide (spec 2 §2.3).
 //!
-//! What others decided is taken all the same: votes, epochs, configurations. Holds for reference Sentinels too.
+//! What others decided is taken all the same: votes, epochs, configurations. A vote that waited for the disk says what was true when it was
+//! asked for. Holds for reference Sentinels too.
 
 use std::collections::BTreeSet;
 
@@ -48,7 +49,7 @@ impl Property for Tilt {
                 return Err(format!("{name} {payload} in TILT"));
             }
             Seen::Pointed { server, .. } if tilted => return Err(format!("SLAVEOF to {server} in TILT")),
-            Seen::Told { master, down: true, .. } if tilted => {
+            Seen::Told { master, down: true, leader: None, .. } if tilted => {
                 return Err(format!("{master} is told to be down in TILT"));
             }
             _ => {}
