@@ -86,11 +86,13 @@ pub fn is_down(fleet: &Fleet, cx: &Cx, id: MasterId) -> bool {
 pub fn odown_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     let due = lives_until(fleet, cx, id).map(|until| until + Duration::from_nanos(1));
     let master = &fleet.masters[id];
-    let down = master.peers.iter().map(|peer| &fleet.peers[*peer]).filter(|peer| peer.ask.master_down);
-    // One Sentinel has one opinion, by however many entries it is known.
-    let peers = down.map(Peer::run_id).filter(|id| **id != cx.globals.my_id).collect::<BTreeSet<_>>().len();
+    let down = || master.peers.iter().map(|peer| &fleet.peers[*peer]).filter(|peer| peer.ask.master_down);
     let quorum = master.settings.quorum as usize;
-    let is_down = is_down(fleet, cx, id) && 1 + peers >= quorum;
+    // One Sentinel has one opinion, by however many entries it is known. They are told apart only if there are enough of them.
+    let opinions =
+        || 1 + down().map(Peer::run_id).filter(|id| **id != cx.globals.my_id).collect::<BTreeSet<_>>().len();
+    let agreed = if 1 + down().count() >= quorum { opinions() } else { 1 };
+    let is_down = is_down(fleet, cx, id) && agreed >= quorum;
     if is_down == master.o_down {
         return due;
     }
@@ -104,7 +106,7 @@ pub fn odown_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instan
             Level::Warning,
             "+odown",
             Entity::Master(id),
-            &format!(" #quorum {}/{quorum}", 1 + peers),
+            &format!(" #quorum {agreed}/{quorum}"),
         );
         for replica in fleet.masters[id].replicas.clone() {
             cx.touch(Entity::Replica(replica));
