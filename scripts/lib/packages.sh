@@ -85,3 +85,14 @@ need_test_tools() {
         install_packages "${missing[@]}"
     fi
 }
+
+# Brings what the chaos suite makes networks and disks of. Without it, that suite says so, and does what it can on loopback.
+need_chaos_tools() {
+    local missing=()
+    command -v ip >/dev/null || missing+=(iproute2)
+    command -v iptables >/dev/null || missing+=(iptables)
+    command -v mkfs.ext2 >/dev/null || missing+=(e2fsprogs)
+    if [ "${#missing[@]}" -gt 0 ]; then
+        install_packages "${missing[@]}" || true
+    fi
+}

@@ -5,10 +5,12 @@ use sentineld::engine::{Action, Engine, Input};
 use sentineld::model::{Instant, Now};
 
 use crate::plan::Opening;
+use crate::reference::Reference;
 use crate::seen::Kind;
 
 pub enum Brain {
     Ours(Box<Engine>),
+    Reference(Box<Reference>),
 }
 
 impl Brain {
@@ -20,43 +22,49 @@ impl Brain {
                 opening.apply(&mut engine);
                 Brain::Ours(Box::new(engine))
             }
-            Kind::Reference => panic!("no model of the reference in this build"),
+            Kind::Reference => Brain::Reference(Box::new(Reference::new(settings, seed, now))),
         }
     }
 
     pub fn my_id(&self) -> String {
         match self {
             Brain::Ours(engine) => engine.my_id().to_string(),
+            Brain::Reference(model) => model.my_id().to_string(),
         }
     }
 
     pub fn handle(&mut self, now: Now, input: Input) {
         match self {
             Brain::Ours(engine) => engine.handle(now, input),
+            Brain::Reference(model) => model.handle(now, input),
         }
     }
 
     pub fn handle_deadline(&mut self, now: Now) {
         match self {
             Brain::Ours(engine) => engine.handle_deadline(now),
+            Brain::Reference(model) => model.handle_deadline(now),
         }
     }
 
     pub fn end_turn(&mut self) {
         match self {
             Brain::Ours(engine) => engine.end_turn(),
+            Brain::Reference(model) => model.end_turn(),
         }
     }
 
     pub fn poll_action(&mut self) -> Option<Action> {
         match self {
             Brain::Ours(engine) => engine.poll_action(),
+            Brain::Reference(model) => model.poll_action(),
         }
     }
 
     pub fn next_deadline(&self) -> Option<Instant> {
         match self {
             Brain::Ours(engine) => engine.next_deadline(),
+            Brain::Reference(model) => model.next_deadline(),
         }
     }
 
@@ -67,6 +75,8 @@ impl Brain {
                 engine.audit();
                 if deeply { engine.unsettled() } else { Vec::new() }
             }
+            // It has neither: that is what it is there for.
+            Brain::Reference(_) => Vec::new(),
         }
     }
 }

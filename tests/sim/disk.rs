@@ -47,6 +47,8 @@ pub struct Outcome {
 
 pub struct Disk {
     pub health: Health,
+    /// How long a write takes, in nanoseconds: at least, and less than.
+    pub takes: (u64, u64),
     /// The file as it was made of everything before `log`, and what it says.
     text: Vec<u8>,
     of_text: Settings,
@@ -66,6 +68,7 @@ impl Disk {
         let settings = read(&text)?;
         let disk = Disk {
             health: Health::Well,
+            takes: (MILLI / 2, 3 * MILLI / 2),
             text,
             of_text: settings.clone(),
             log: Vec::new(),
@@ -92,7 +95,7 @@ impl Disk {
         let revision = self.revision?;
         let takes = match self.health {
             Health::Slow => rng.random_range(100..2_000) * MILLI,
-            _ => rng.random_range(MILLI / 2..3 * MILLI / 2),
+            _ => rng.random_range(self.takes.0..self.takes.1),
         };
         let mut patches = std::mem::take(&mut self.failed);
         patches.append(&mut self.tray);

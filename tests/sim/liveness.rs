@@ -55,22 +55,29 @@ impl World {
         self.settles("after the old master came back", 30 * SECOND + timeout, &core);
     }
 
+    /// True if all becomes well within the bound, and stays so.
     fn settles(&mut self, when: &str, bound: u64, core: &Core) -> bool {
         let deadline = self.now + bound;
-        let mut wrong = self.complaint(core);
-        while wrong.is_some() && self.now < deadline && self.failure.is_none() {
+        // What began before the healing may still take its course, so that it is well again only after that.
+        let (mut well_since, mut wrong) = (None, None);
+        while self.failure.is_none() {
+            match self.complaint(core) {
+                None => {
+                    let since = *well_since.get_or_insert(self.now);
+                    if self.now >= since + STAYS {
+                        return true;
+                    }
+                }
+                complaint => (well_since, wrong) = (None, complaint),
+            }
+            if well_since.is_none() && self.now >= deadline {
+                break;
+            }
             self.run_until(self.now + LOOK);
-            wrong = self.complaint(core);
         }
-        if let Some(wrong) = wrong {
-            self.fail(format!("liveness: not within {} s {when}: {wrong}", bound / SECOND));
-            return false;
-        }
-        self.run_until(self.now + STAYS);
-        if let Some(wrong) = self.complaint(core) {
-            self.fail(format!("liveness: well again {when}, but not for long: {wrong}"));
-        }
-        self.failure.is_none()
+        let wrong = wrong.unwrap_or_default();
+        self.fail(format!("liveness: not well for good within {} s {when}: {wrong}", bound / SECOND));
+        false
     }
 
     /// Ends all trouble in a core, and most outside of it.

@@ -121,7 +121,9 @@ impl World {
         let brain = Brain::new(state.kind, settings, seed, clock::now(self.now, state.wall_shift), opening);
         state.my_id = brain.my_id();
         state.brain = Some(brain);
-        state.sessions.insert(OPERATOR, Session::default());
+        for wire in [OPERATOR, CLIENT] {
+            state.sessions.insert(wire, Session::default());
+        }
         let facts = &mut self.facts[node];
         (facts.alive, facts.stopped, facts.run_id) = (true, false, state.my_id.clone());
         self.stats.starts += 1;

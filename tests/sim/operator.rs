@@ -6,7 +6,6 @@ use rand::Rng;
 use sentineld::wire::{Frame, ReplyDecoder};
 
 use crate::clock::MILLI;
-use crate::door::Session;
 use crate::faults::{Fault, Mend};
 use crate::node::CLIENT;
 use crate::plan::server_address;
@@ -27,7 +26,6 @@ impl World {
     pub fn lookup(&mut self, node: usize, name: &str) -> Option<SocketAddrV4> {
         // On a connection of its own: nothing that waits for a disk is before it.
         self.nodes.get_mut(node)?.brain.as_ref()?;
-        self.nodes[node].sessions.insert(CLIENT, Session::default());
         let answer = self.talk(node, CLIENT, &["SENTINEL", "GET-MASTER-ADDR-BY-NAME", name])?;
         let mut decoder = ReplyDecoder::default();
         decoder.feed(&answer);

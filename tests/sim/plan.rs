@@ -86,8 +86,10 @@ pub struct Plan {
 
 /// Where the servers of our fleet, the Sentinels, and the neighbours are.
 pub fn server_address(cluster: usize, index: usize) -> SocketAddrV4 {
-    let (cluster, index) = (u8::try_from(cluster).expect("few"), u8::try_from(index).expect("few"));
-    SocketAddrV4::new(Ipv4Addr::new(10, 0, cluster, index + 1), 6379)
+    let [.., high, low] = u32::try_from(cluster).expect("few").to_be_bytes();
+    // 10.1 is where the Sentinels are.
+    let network = if high == 0 { 0 } else { high + 1 };
+    SocketAddrV4::new(Ipv4Addr::new(10, network, low, u8::try_from(index + 1).expect("few")), 6379)
 }
 
 pub fn sentinel_address(node: usize) -> SocketAddrV4 {

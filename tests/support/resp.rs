@@ -88,7 +88,18 @@ impl Client {
     /// Connects to another address of the loopback network.
     pub fn connect_at(host: Ipv4Addr, port: u16, limit: Duration) -> Result<Client> {
         let address = SocketAddr::from((host, port));
-        let stream = TcpStream::connect_timeout(&address, limit)?;
+        Client::over(TcpStream::connect_timeout(&address, limit)?, limit)
+    }
+
+    /// The same, from an address of our own.
+    pub fn connect_from(own: Ipv4Addr, host: Ipv4Addr, port: u16, limit: Duration) -> Result<Client> {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+        socket.bind(&SocketAddr::from((own, 0)).into())?;
+        socket.connect_timeout(&SocketAddr::from((host, port)).into(), limit)?;
+        Client::over(socket.into(), limit)
+    }
+
+    fn over(stream: TcpStream, limit: Duration) -> Result<Client> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(limit))?;
         stream.set_write_timeout(Some(limit))?;
