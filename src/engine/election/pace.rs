@@ -102,7 +102,7 @@ pub fn hold_back(fleet: &Fleet, cx: &Cx, id: MasterId) -> Duration {
     // Some may be frozen; if most are silent, it is the load.
     let usual = open.get(open.len().saturating_sub(1) / 2).copied().unwrap_or_default();
     let trip = cx.pace.round_trip(now).max(usual);
-    HOLD_BACK.max(trip * 3).saturating_mul(rank_of_us(fleet, cx, id)).min(LONGEST_HOLD_BACK)
+    HOLD_BACK.max(trip * 2).saturating_mul(rank_of_us(fleet, cx, id)).min(LONGEST_HOLD_BACK)
 }
 
 fn rank_of_us(fleet: &Fleet, cx: &Cx, id: MasterId) -> u32 {
