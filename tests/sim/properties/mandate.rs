@@ -2,6 +2,8 @@
 //! quorum, voted for this leader in exactly the epoch it leads (spec 2 §8.2). What an operator orders by SENTINEL FAILOVER on that very
 //! Sentinel needs no votes (§9.10).
 //!
+//! The quorum is the one in force when it was elected: an operator who asks for more afterwards asks for the next election.
+//!
 //! Votes count when they left the voter: more than the leader can have got. Of a Sentinel of another fleet, which shares our master's name and
 //! with which servers brought us together, only what reached the leader is shown: its answer, in the epoch in which it was asked for a
 //! vote for this master. The Sentinels known are those of its file at that time; for some
@@ -33,6 +35,8 @@ pub struct Mandate {
     resets: BTreeMap<usize, Vec<(u64, String, usize)>>,
     /// By Sentinel and master: the quorums that an operator set.
     quorums: BTreeMap<(usize, String), BTreeSet<u32>>,
+    /// By Sentinel and master: when an operator set another quorum, and which one was in the file by then.
+    former: BTreeMap<(usize, String), Vec<(u64, u32)>>,
 }
 
 impl Property for Mandate {
@@ -102,7 +106,9 @@ impl Mandate {
                 && about == Some(name.as_str())
                 && let Some(quorum) = options.skip(1).next().and_then(|value| value.parse().ok())
             {
-                self.quorums.entry((scene.node, name)).or_default().insert(quorum);
+                let key = (scene.node, name);
+                self.former.entry(key.clone()).or_default().push((scene.at, master.quorum));
+                self.quorums.entry(key).or_default().insert(quorum);
             }
         }
     }
@@ -134,8 +140,11 @@ impl Mandate {
             .filter(|(at, of, _)| of == name && elected_at < at + REMEMBERS)
             .map(|(_, _, peers)| *peers);
         let peers = forgotten.chain([master.peers.len()]).max().unwrap_or(0);
-        let set = self.quorums.get(&(scene.node, name.to_owned())).into_iter().flatten().copied();
-        let quorum = set.chain([master.quorum]).min().unwrap_or(1);
+        let key = (scene.node, name.to_owned());
+        let set = self.quorums.get(&key).into_iter().flatten().copied();
+        let former = self.former.get(&key).into_iter().flatten();
+        let at_election = former.filter(|(at, _)| elected_at <= *at).map(|(_, quorum)| *quorum);
+        let quorum = set.chain(at_election).chain([master.quorum]).min().unwrap_or(1);
         usize::try_from(quorum).unwrap_or(usize::MAX).max(peers.div_ceil(2) + 1)
     }
 }
@@ -180,6 +189,13 @@ mod tests {
         stage.elected(1, &[], 2).fine(vote(1)).wrong(pointed(2, None));
         stage.fine(asked(sentinel(9), 1, Some(0))).fine(vote(2)).wrong(pointed(2, None));
         stage.fine(vote(1)).fine(pointed(2, None));
+    }
+
+    #[test]
+    fn a_quorum_that_is_raised_later_is_for_the_next_election() {
+        let mut stage = Stage::new(Mandate::default());
+        stage.elected(1, &[1], 2).fine(ordered("SENTINEL SET m quorum 3")).file().quorum = 3;
+        stage.fine(pointed(2, None)).at(1_000).elected(2, &[1], 2).wrong(pointed(2, None));
     }
 
     #[test]
