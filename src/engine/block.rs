@@ -4,6 +4,7 @@
 //! plainest form (SLAVEOF alone): a server without MULTI or CLIENT KILL, or a user that may not run them, can still be re-pointed.
 
 use super::cx::Cx;
+use super::failover;
 use super::fleet::Fleet;
 use super::link::send;
 use super::notice::Level;
@@ -105,6 +106,8 @@ fn accepted(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId) {
 }
 
 fn refused(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId, reason: String) {
+    // What is refused in TILT, or while too many are under way, is not repeated now: whoever wanted it decides again.
+    let crowded = failover::is_crowded(fleet, id);
     let replica = &mut fleet.replicas[id];
     let Some(block) = &mut replica.block else { return };
     let command = match &block.target {
@@ -114,6 +117,10 @@ fn refused(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId, reason: String) {
     if block.plain {
         let text = format!("{command} refused by replica {}: {reason}", replica.instance.name);
         block.outcome = Outcome::Refused(reason);
+        cx.log(Level::Warning, text);
+    } else if cx.tilted || crowded {
+        let text = format!("{command} refused by replica {}: {reason}", replica.instance.name);
+        block.outcome = Outcome::Lost(reason);
         cx.log(Level::Warning, text);
     } else {
         let target = block.target.clone();

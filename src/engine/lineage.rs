@@ -191,12 +191,14 @@ pub fn standing(fleet: &Fleet, replica: &Replica) -> (u8, Option<&'static str>) 
     let lineage = &fleet.masters[replica.master].lineage;
     let ids = &replica.origin.ids;
     let outdated = lineage.latest.as_ref().is_some_and(|latest| !ids.is_empty() && !ids.contains(latest));
+    let never_up = replica.info.role == Role::Replica && replica.link_down_ms == NEVER_UP;
+    let doubts = u8::from(never_up) + u8::from(outdated);
     if lineage.excludes(ids) {
-        (2, Some("where its data comes from is not known"))
-    } else if replica.info.role == Role::Replica && replica.link_down_ms == NEVER_UP {
-        (1, Some("it was not in step with the master since it started"))
+        (3, Some("where its data comes from is not known"))
+    } else if never_up {
+        (doubts, Some("it was not in step with the master since it started"))
     } else if outdated {
-        (1, Some("its data is of an earlier history of the master"))
+        (doubts, Some("its data is of an earlier history of the master"))
     } else {
         (0, None)
     }

@@ -155,8 +155,13 @@ fn hello_step(fleet: &mut Fleet, cx: &mut Cx, entity: Entity) -> Option<Instant>
     if due > now {
         return Some(due);
     }
-    if !cx.outbox.is_settled(fleet.masters[fleet.master_of(entity)?].config_revision) {
+    let master = &fleet.masters[fleet.master_of(entity)?];
+    if !cx.outbox.is_settled(master.config_revision) {
         // The save is on its way; its end touches everybody who waits for it.
+        return None;
+    }
+    if matches!(master.failover, Failover::Reconfiguring { announced: false, .. }) {
+        // Our own clients come first; the announcement of the promotion owes everybody a hello.
         return None;
     }
     if !lineage::may_greet(fleet, entity) {

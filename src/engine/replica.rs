@@ -85,7 +85,7 @@ pub enum Outcome {
     Accepted,
     /// It was refused, in the plain form too: why.
     Refused(String),
-    /// The connection broke before the reply: why. What became of it is unknown.
+    /// The connection broke before the reply, or the reply was a refusal at a bad time: why. It may be tried again.
     Lost(String),
 }
 

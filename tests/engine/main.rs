@@ -22,6 +22,7 @@ mod lineage;
 mod links;
 mod mandate;
 mod opinions;
+mod refusals;
 mod reports;
 mod resets;
 mod scripts;

@@ -14,6 +14,7 @@ mod wait;
 pub use elect::Force;
 pub use mandate::has_mandate;
 pub use promote::on_promoted;
+pub use reconfigure::is_crowded;
 pub use select::eligible_replicas;
 pub use switch::{NewAddress, adopt, reset_master};
 

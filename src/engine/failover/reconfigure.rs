@@ -140,6 +140,13 @@ fn send_next(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, promoted: ReplicaId) 
     }
 }
 
+/// True for a replica that is under way, of more than may be: one that was told while it was down did not count, and came back.
+pub fn is_crowded(fleet: &Fleet, id: ReplicaId) -> bool {
+    let replica = &fleet.replicas[id];
+    let running = matches!(fleet.masters[replica.master].failover, Failover::Reconfiguring { .. });
+    running && replica.reconf_in_progress() && busy(fleet, replica.master) > limit(fleet, replica.master)
+}
+
 /// Replicas that may be re-pointed at once.
 fn limit(fleet: &Fleet, id: MasterId) -> usize {
     usize::try_from(fleet.masters[id].settings.parallel_syncs).unwrap_or(0)

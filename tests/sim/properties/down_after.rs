@@ -2,8 +2,9 @@
 //! failed over because all its clients arrive at once (spec 2 §7.1, §9.8; §14.2 row 2). And what was down is alive again only by an answer.
 //!
 //! Silence is the time without an answer that counts as life (of a server to PING, of a Sentinel to anything), on a connection that is still
-//! there. A master that calls itself
-//! a replica is down for another reason (§7.1 b), and left out. The least down-after since the start counts, as an operator may change it.
+//! there. A master that calls itself a replica is down for another reason (§7.1 b), and left out. A leader goes on with the replica that it
+//! promoted until its failover ends, and a replica that a RESET set aside is watched meanwhile: neither begins anew by being announced. The
+//! least down-after since the start counts, as an operator may change it.
 //! Reference Sentinels are skipped: theirs begins at the switch, not at the connection.
 
 use std::collections::BTreeMap;
@@ -17,6 +18,9 @@ use crate::seen::{Kind, Property, Scene, Seen};
 
 /// So long a new master's clock waits for a connection, in nanoseconds: then one that can't be reached is down in bounded time.
 const CONTACT: u64 = 2_000_000_000;
+
+/// So long a RESET keeps a replica in mind, in nanoseconds: three publish periods.
+const ASIDE: u64 = 6_000_000_000;
 
 #[derive(Default)]
 pub struct DownAfter {
@@ -33,6 +37,12 @@ struct Node {
     fresh: BTreeMap<SocketAddrV4, u64>,
     /// By master's name: where it is by the last switch.
     places: BTreeMap<String, SocketAddrV4>,
+    /// By master's name: the replica whose promotion this Sentinel just confirmed.
+    promoted: BTreeMap<String, SocketAddrV4>,
+    /// Replicas, and the names of their masters.
+    replicas: BTreeMap<SocketAddrV4, String>,
+    /// Replicas that a RESET set aside, and since when: they are watched on, from a new connection.
+    aside: BTreeMap<SocketAddrV4, u64>,
     /// Servers that called themselves replicas in their last INFO, or when that ended.
     strayed: BTreeMap<SocketAddrV4, u64>,
     /// The least down-after by master, in nanoseconds.
@@ -51,6 +61,7 @@ impl Property for DownAfter {
                 *node = Node::default();
                 node.read(scene);
                 node.renew(scene.at, &places(scene));
+                node.replicas.extend(replicas(scene));
             }
             Seen::Saved => node.read(scene),
             Seen::Ordered { words } => node.ordered(words),
@@ -73,39 +84,7 @@ impl Property for DownAfter {
                     *until = scene.at;
                 }
             }
-            Seen::Notice { name, payload } if name == "+switch-master" => {
-                if let Some((master, _, new)) = words::switch(payload) {
-                    node.places.insert(master.to_owned(), new);
-                    node.renew(scene.at, &[new]);
-                    node.fresh.insert(new, scene.at);
-                }
-            }
-            // Everything is begun anew with the new master, which is talked to for a while already.
-            Seen::Notice { name, payload } if name == "+failover-end" => {
-                let master = words::instance(payload).map(|named| named.master.to_owned());
-                if let Some(place) = master.and_then(|name| node.places.get(&name).copied()) {
-                    node.renew(scene.at, &[place]);
-                    node.fresh.insert(place, scene.at);
-                }
-            }
-            Seen::Notice { name, payload } if matches!(name.as_str(), "+slave" | "+monitor") => {
-                if let Some(named) = words::instance(payload) {
-                    node.renew(scene.at, &[named.address]);
-                }
-            }
-            Seen::Notice { name, payload } if name == "+sentinel" => {
-                // One link serves all masters that share a peer: who is new for one of them may be long silent for another.
-                if let Some(named) = words::instance(payload) {
-                    node.alive.entry(named.address).or_insert((scene.at, scene.at));
-                }
-            }
-            // After a freeze all clocks start again.
-            Seen::Notice { name, .. } if name == "+tilt" => node.down.clear(),
-            Seen::Notice { name, payload } => {
-                if let Some(named) = words::instance(payload) {
-                    return node.verdict(scene, name, &named);
-                }
-            }
+            Seen::Notice { name, payload } => return node.notice(scene, name, payload),
             _ => {}
         }
         Ok(())
@@ -140,6 +119,65 @@ impl Node {
             self.alive.insert(*address, (at, at));
             self.down.remove(address);
             self.strayed.remove(address);
+        }
+    }
+
+    fn notice(&mut self, scene: &Scene, event: &str, payload: &str) -> Result<(), String> {
+        if event == "+tilt" {
+            // After a freeze all clocks start again.
+            self.down.clear();
+            self.aside.values_mut().for_each(|since| *since = scene.at);
+        }
+        if let ("+switch-master", Some((master, _, new))) = (event, words::switch(payload)) {
+            self.places.insert(master.to_owned(), new);
+            // Whom it promoted itself it goes on watching as a replica, until the failover ends.
+            if self.promoted.remove(master) != Some(new) {
+                self.begin_anew(scene.at, master, new);
+            }
+        }
+        let Some(named) = words::instance(payload) else { return Ok(()) };
+        match event {
+            "+promoted-slave" => {
+                self.promoted.insert(named.master.to_owned(), named.address);
+            }
+            // Everything is begun anew with the new master, which is talked to for a while already.
+            "+failover-end" => {
+                if let Some(place) = self.places.get(named.master).copied() {
+                    self.begin_anew(scene.at, named.master, place);
+                }
+            }
+            "+reset-master" => self.set_aside(scene.at, &named),
+            "+slave" | "+monitor" => self.introduce(scene.at, event, &named),
+            // One link serves all masters that share a peer: who is new for one of them may be long silent for another.
+            "+sentinel" => {
+                self.alive.entry(named.address).or_insert((scene.at, scene.at));
+            }
+            _ => return self.verdict(scene, event, &named),
+        }
+        Ok(())
+    }
+
+    /// A master has its address by a switch, and will be talked to by new connections.
+    fn begin_anew(&mut self, at: u64, master: &str, address: SocketAddrV4) {
+        self.replicas.retain(|_, of| of != master);
+        self.renew(at, &[address]);
+        self.fresh.insert(address, at);
+    }
+
+    fn set_aside(&mut self, at: u64, master: &Named) {
+        let ours = self.replicas.iter().filter(|(_, of)| *of == master.master);
+        let ours: Vec<SocketAddrV4> = ours.map(|(address, _)| *address).collect();
+        self.renew(at, &ours);
+        self.aside.extend(ours.into_iter().map(|address| (address, at)));
+    }
+
+    fn introduce(&mut self, at: u64, event: &str, named: &Named) {
+        if event == "+slave" {
+            self.replicas.insert(named.address, named.master.to_owned());
+        }
+        let aside = self.aside.remove(&named.address).filter(|_| event == "+slave");
+        if aside.is_none_or(|since| at >= since + ASIDE) {
+            self.renew(at, &[named.address]);
         }
     }
 
@@ -182,6 +220,14 @@ fn is_life(scene: &Scene, from: SocketAddrV4, reply: &Reply) -> bool {
         Reply::MasterDown(_) | Reply::Integer(_) => !scene.servers.contains_key(&from),
         _ => false,
     }
+}
+
+/// The replicas in the file, and the names of their masters.
+fn replicas(scene: &Scene) -> Vec<(SocketAddrV4, String)> {
+    let masters = scene.facts().disk.masters.iter();
+    let all = masters.flat_map(|master| master.replicas.iter().map(|place| (place, master.name.to_string())));
+    let address = |(host, port): &(String, u16)| Some(SocketAddrV4::new(host.parse().ok()?, *port));
+    all.filter_map(|(place, name)| Some((address(place)?, name))).collect()
 }
 
 /// Where a start finds everybody in the file.
@@ -228,6 +274,30 @@ mod tests {
         let mut stage = started();
         stage.at(5_000).fine(switched(1, 2)).at(5_400).fine(linked(server(2)));
         stage.at(6_399).wrong(notice("+sdown", &of_master(2))).at(6_400).says("+sdown", &of_master(2));
+    }
+
+    #[test]
+    fn a_leader_knows_whom_it_promoted() {
+        let mut stage = started();
+        stage.at(900).fine(ping(2, PingReply::Pong)).says("+promoted-slave", &of_replica(2, 1));
+        stage.fine(switched(1, 2)).at(1_500).fine(linked(server(2)));
+        stage
+            .at(1_899)
+            .wrong(notice("+sdown", &of_replica(2, 1)))
+            .at(1_900)
+            .says("+sdown", &of_replica(2, 1));
+        stage.says("+failover-end", &of_master(1)).at(2_000).fine(linked(server(2)));
+        stage.at(2_999).wrong(notice("+sdown", &of_master(2))).at(3_000).says("+sdown", &of_master(2));
+    }
+
+    #[test]
+    fn a_replica_that_is_set_aside_is_watched() {
+        let mut stage = started();
+        stage.says("+slave", &of_replica(2, 1)).at(1_000).says("+sdown", &of_replica(2, 1));
+        stage.says("+reset-master", &of_master(1)).at(1_999).says("+slave", &of_replica(2, 1));
+        stage.wrong(notice("+sdown", &of_replica(2, 1))).at(2_000).says("+sdown", &of_replica(2, 1));
+        stage.says("+reset-master", &of_master(1)).at(8_000).says("+slave", &of_replica(2, 1));
+        stage.at(8_999).wrong(notice("+sdown", &of_replica(2, 1)));
     }
 
     #[test]

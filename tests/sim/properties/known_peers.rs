@@ -1,12 +1,14 @@
 //! **A Sentinel forgets another only by an operator's word, or because a new one took its place.** The Sentinels that are known are those
 //! who vote: whoever forgets some of them finds a majority where there is none (spec 2 §6.4).
 //!
-//! Looked at in the file, at every save. RESET and REMOVE excuse, once, those that are missing afterwards; so does a hello of a Sentinel with
+//! Looked at in the file, at the start and at every save. RESET and REMOVE excuse, once, those that are missing afterwards, also if they were not saved before; so does a hello of a Sentinel with
 //! another id at the same address (§6.3 step 3b). Holds for reference Sentinels too.
 //!
 //! Can't see: what is known and not saved; every save writes all that is known.
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use sentineld::conf::{KnownPeer, MasterSettings};
 
 use super::words;
 use crate::seen::{Property, Scene, Seen};
@@ -23,6 +25,8 @@ pub struct KnownPeers {
 struct Peers {
     /// Id → where it was, at the last save.
     saved: BTreeMap<String, (String, u16)>,
+    /// Those that were introduced, saved or not.
+    introduced: BTreeSet<String>,
     /// Those that may be missing.
     excused: BTreeSet<String>,
 }
@@ -39,6 +43,21 @@ impl Property for KnownPeers {
             Seen::Ordered { words } => {
                 for ((_, _), peers) in ours.filter(|((_, name), _)| words::forgets(words, name)) {
                     peers.excused.extend(peers.saved.keys().cloned());
+                    peers.excused.append(&mut peers.introduced);
+                }
+                Ok(())
+            }
+            Seen::Started => {
+                for master in &scene.facts().disk.masters {
+                    let peers = self.of.entry((me.clone(), master.name.to_string())).or_default();
+                    (peers.saved, peers.introduced) = (in_file(master), BTreeSet::new());
+                }
+                Ok(())
+            }
+            Seen::Notice { name, payload } if name == "+sentinel" => {
+                if let Some(named) = words::instance(payload) {
+                    let peers = self.of.entry((me.clone(), named.master.to_owned())).or_default();
+                    peers.introduced.insert(named.name.to_owned());
                 }
                 Ok(())
             }
@@ -67,11 +86,7 @@ impl KnownPeers {
         let facts = scene.facts();
         for master in &facts.disk.masters {
             let peers = self.of.entry((facts.run_id.clone(), master.name.to_string())).or_default();
-            let now: BTreeMap<String, (String, u16)> = master
-                .peers
-                .iter()
-                .map(|peer| (peer.run_id.to_string(), (peer.host.clone(), peer.port)))
-                .collect();
+            let now = in_file(master);
             let replaced = |(host, port): &(String, u16), id: &String| {
                 let place = (facts.run_id.clone(), host.clone(), *port);
                 self.speakers.get(&place).is_some_and(|speaker| speaker != id)
@@ -87,6 +102,11 @@ impl KnownPeers {
         }
         Ok(())
     }
+}
+
+fn in_file(master: &MasterSettings) -> BTreeMap<String, (String, u16)> {
+    let place = |peer: &KnownPeer| (peer.run_id.to_string(), (peer.host.clone(), peer.port));
+    master.peers.iter().map(place).collect()
 }
 
 #[cfg(test)]
@@ -121,6 +141,25 @@ mod tests {
         let known = std::mem::take(&mut stage.file().peers);
         stage.fine(Seen::Saved).file().peers = known;
         stage.fine(Seen::Saved).file().peers.clear();
+        stage.wrong(Seen::Saved);
+    }
+
+    #[test]
+    fn also_those_that_only_the_first_file_or_nothing_held_so_far() {
+        let mut stage = Stage::new(KnownPeers::default());
+        stage.fine(Seen::Started).fine(ordered("SENTINEL RESET m")).fine(Seen::Saved).file().peers.clear();
+        stage.fine(Seen::Saved);
+        let known = format!("sentinel {} 10.0.1.2 26379 @ m 10.0.0.1 6379", id(2));
+        stage.says("+sentinel", &known).fine(ordered("SENTINEL RESET m"));
+        stage.file().peers.push(KnownPeer { run_id: id(2).into(), host: "10.0.1.2".into(), port: 26379 });
+        stage.fine(Seen::Saved).file().peers.clear();
+        stage.fine(Seen::Saved);
+    }
+
+    #[test]
+    fn the_first_file_counts() {
+        let mut stage = Stage::new(KnownPeers::default());
+        stage.fine(Seen::Started).file().peers.clear();
         stage.wrong(Seen::Saved);
     }
 
