@@ -40,7 +40,6 @@ impl Knowledge {
         }
     }
 
-
     /// The master that a Sentinel knows at an address, by its greatest configuration.
     pub fn master_at(&self, node: usize, address: SocketAddrV4) -> Option<(&str, Epoch)> {
         let mut known = self.known.iter();
