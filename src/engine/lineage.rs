@@ -229,17 +229,21 @@ pub fn is_deaf(fleet: &mut Fleet, cx: &mut Cx, link: LinkId, hello: &Hello) -> b
     !verified || fleet.replicas[id].origin.foreign
 }
 
-/// True if a hello comes from a Sentinel we don't know, and would lead us away from a master that is well to an address we don't know.
-/// Said once. It is believed as soon as the address is known, or the master is not well.
+/// True if a hello comes from a Sentinel we don't know, and would lead us away to an address we don't know, although others could tell us:
+/// the master, which is well, or Sentinels and replicas that are known. Said once. It is believed as soon as the address is known, or by
+/// whoever knows nobody else.
+///
+/// A master that is not well is no reason to believe it: neighbours who watch a server that used to be ours would find us just then, after
+/// a start, when no lineage is known. What our own have decided a known peer tells, and one that was replaced tells from its old address.
 pub fn distrusts(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, hello: &Hello) -> bool {
     if hello.config_epoch <= fleet.masters[id].config_epoch
-        || fleet.find_peer(id, &hello.run_id).is_some()
+        || is_one_of_us(fleet, id, hello)
         || cx.holes.has(Hole::FollowsForeign)
     {
         return false;
     }
     let address = fleet.address(&hello.master_host, hello.master_port);
-    if has_kin_at(fleet, id, &address) || !repair::looks_sane(fleet, cx, id) {
+    if has_kin_at(fleet, id, &address) || (is_alone(fleet, id) && !repair::looks_sane(fleet, cx, id)) {
         return false;
     }
     let told = &mut fleet.masters[id].lineage.told;
@@ -247,8 +251,8 @@ pub fn distrusts(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, hello: &Hello) ->
         told.push_front(hello.run_id.clone());
         told.truncate(MAX_TOLD);
         let text = format!(
-            "Sentinel {} at {}:{} says that {} is at {address} since epoch {}. It is not known here, nor is that address, and the master is \
-             well: not followed. If it belongs to another cluster, give the master there another name",
+            "Sentinel {} at {}:{} says that {} is at {address} since epoch {}. It is not known here, nor is that address: not followed before \
+             somebody who is known says so. If it belongs to another cluster, give the master there another name",
             hello.run_id, hello.host, hello.port, hello.master_name, hello.config_epoch
         );
         cx.log(Level::Warning, text);
@@ -280,10 +284,30 @@ fn is_ours(fleet: &Fleet, id: MasterId, address: &Address) -> bool {
         || fleet.find_replica(id, address).is_some_and(|replica| !fleet.replicas[replica].origin.foreign)
 }
 
+/// A known peer, one that a reset set aside, or one with a new run id where a known one was.
+fn is_one_of_us(fleet: &Fleet, id: MasterId, hello: &Hello) -> bool {
+    let address = fleet.address(&hello.host, hello.port);
+    let master = &fleet.masters[id];
+    let mut peers = master.peers.iter().chain(&master.forgotten.peers).map(|peer| &fleet.peers[*peer]);
+    peers.any(|peer| *peer.run_id() == hello.run_id || peer.instance.address.same_as(&address))
+}
+
+/// Nobody but the master is known, nor was until a moment ago; or no peer, and the master says that it is none: whoever starts with an
+/// address of long ago has to learn the new one from strangers.
+fn is_alone(fleet: &Fleet, id: MasterId) -> bool {
+    let master = &fleet.masters[id];
+    let aside = &master.forgotten;
+    master.peers.is_empty()
+        && aside.peers.is_empty()
+        && (master.info.role == Role::Replica || (master.replicas.is_empty() && aside.replicas.is_empty()))
+}
+
 /// An address that a configuration may name: ours, and nothing speaks against its data.
 fn has_kin_at(fleet: &Fleet, id: MasterId, address: &Address) -> bool {
     let alien = |replica: ReplicaId| fleet.masters[id].lineage.excludes(&fleet.replicas[replica].origin.ids);
-    is_ours(fleet, id, address) && !fleet.find_replica(id, address).is_some_and(alien)
+    let aside = &fleet.masters[id].forgotten.replicas;
+    let was_ours = aside.iter().any(|replica| fleet.replicas[*replica].instance.address.same_as(address));
+    (is_ours(fleet, id, address) && !fleet.find_replica(id, address).is_some_and(alien)) || was_ours
 }
 
 /// The last INFO of a replica was asked for on its present connection (on both of them, if `both`). Without a known lineage it can't tell

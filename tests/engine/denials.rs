@@ -1,5 +1,6 @@
 //! Servers that live, but do not let us in: shown as down, never failed over for that (spec 2 §4.2, §7.2, §14.3).
 
+use sentineld::engine::ConnKind;
 use sentineld::wire::{Answer, PingReply, SentinelCommand};
 
 use crate::lab::{Lab, MASTER, lab_with};
@@ -122,4 +123,18 @@ fn a_failover_by_hand_is_still_possible() {
     lab.run(11_000);
     assert_eq!(lab.ask(SentinelCommand::Failover(MASTER.into())), Answer::Ok);
     lab.until("+switch-master", 5_000);
+}
+
+#[test]
+fn who_was_not_let_in_tries_again_on_another_connection() {
+    let mut lab = answers(denial("NOAUTH"));
+    let logins = |lab: &Lab| {
+        lab.connects.iter().filter(|(_, to, kind)| *to == 6000 && *kind == ConnKind::Command).count()
+    };
+    let before = logins(&lab);
+    lab.run(50_000);
+    // Three times in 50 s, 15 s after each; the subscription is none of this.
+    let again = logins(&lab) - before;
+    assert!((3..=4).contains(&again), "{again}: {}", lab.history());
+    assert_eq!(lab.count("+odown"), 0, "{}", lab.history());
 }

@@ -159,7 +159,7 @@ fn a_young_connection_is_not_dropped_and_neither_is_one_that_answers() {
     let mut lab =
         lab_with(2, 0, |settings| settings.masters[0].down_after = std::time::Duration::from_secs(4));
     lab.stub(6001).mute = true;
-    lab.stub(6002).ping = sentineld::wire::PingReply::Other("NOAUTH".into());
+    lab.stub(6002).ping = sentineld::wire::PingReply::Other("ERR of any kind".into());
     lab.cut(6001, None);
     lab.run(100);
     lab.mark();

@@ -164,7 +164,7 @@ fn an_old_master_that_lost_its_data_is_still_demoted() {
 }
 
 #[test]
-fn a_stranger_can_lead_us_away_only_to_where_we_know_or_from_a_master_that_is_not_well() {
+fn a_stranger_can_lead_us_away_only_to_where_we_know_or_if_we_know_nobody() {
     for (address, epoch, followed, met) in
         [(7000, 7, false, false), (6001, 7, true, true), (7000, 0, false, true), (6000, 7, false, true)]
     {
@@ -182,11 +182,15 @@ fn a_stranger_can_lead_us_away_only_to_where_we_know_or_from_a_master_that_is_no
         assert_eq!(refused(&lab), usize::from(!met), "said once");
     }
     for trouble in crate::lab::MasterTrouble::ALL {
-        // With nobody to promote: what a stranger knows is better than nothing.
-        let mut lab = kin(0, 1);
-        lab.trouble_master(trouble);
-        lab.hello_line(&greeting(9, 700, 7000));
-        assert_eq!(lab.addresses[MASTER], Some(("127.0.0.1".into(), 7000)), "{trouble:?}");
+        // With nobody to promote, and nobody else to tell: what a stranger knows is better than nothing.
+        for (replicas, peers, followed) in [(0, 0, true), (0, 1, false), (1, 0, false)] {
+            let mut lab = kin(replicas, peers);
+            lab.trouble_master(trouble);
+            lab.hello_line(&greeting(9, 700, 7000));
+            let told = lab.addresses[MASTER] == Some(("127.0.0.1".to_owned(), 7000));
+            let stale = peers == 0 && matches!(trouble, crate::lab::MasterTrouble::SaysReplica);
+            assert_eq!(told, followed || stale, "{trouble:?} {replicas} {peers}");
+        }
     }
     let mut lab = kin(2, 1);
     lab.hello_line(&greeting(1, 7, 7000));
@@ -195,6 +199,37 @@ fn a_stranger_can_lead_us_away_only_to_where_we_know_or_from_a_master_that_is_no
         Some(("127.0.0.1".into(), 7000)),
         "a peer that is known is followed at once"
     );
+}
+
+#[test]
+fn a_stranger_is_not_followed_after_a_start_while_the_master_is_down() {
+    // Neighbours who watch a server that used to be ours find us before anybody has reported.
+    let mut lab = lab_with(1, 1, |settings| settings.masters[0].quorum = 1);
+    lab.stub(6000).up = false;
+    lab.hello_line(&greeting(9, 40, 7000));
+    assert_eq!(lab.addresses[MASTER], Some(("127.0.0.1".into(), 6000)));
+    assert_eq!(peers(&mut lab), 1, "{}", lab.history());
+    lab.hello_line(&greeting(1, 41, 7000));
+    assert_eq!(lab.addresses[MASTER], Some(("127.0.0.1".into(), 7000)), "a known peer is followed");
+}
+
+#[test]
+fn after_a_reset_those_set_aside_are_believed_and_others_are_not() {
+    let mut lab = kin(0, 1);
+    lab.trouble_master(crate::lab::MasterTrouble::ALL[0]);
+    lab.ask(SentinelCommand::Reset("*".into()));
+    lab.hello_line(&greeting(9, 700, 7000));
+    assert_eq!(lab.addresses[MASTER], Some(("127.0.0.1".into(), 6000)), "{}", lab.history());
+    lab.hello_line(&greeting(1, 701, 7000));
+    assert_eq!(lab.addresses[MASTER], Some(("127.0.0.1".into(), 7000)), "{}", lab.history());
+}
+
+#[test]
+fn a_replaced_sentinel_is_followed_from_where_the_known_one_was() {
+    let mut lab = kin(1, 1);
+    let replaced = greeting(9, 7, 7000).replace(",5009,", ",5001,");
+    lab.hello_line(&replaced);
+    assert_eq!(lab.addresses[MASTER], Some(("127.0.0.1".into(), 7000)), "{}", lab.history());
 }
 
 #[test]

@@ -195,3 +195,19 @@ fn a_link_may_be_down_for_as_long_as_the_master_is() {
         assert_eq!(lab.count("+selected-slave") == 1, good, "{seconds} s: {}", lab.history());
     }
 }
+
+#[test]
+fn a_link_may_be_down_for_as_long_as_the_master_calls_itself_a_replica() {
+    // Somebody had it follow another server: 20 s and down-after pass before it counts as down for that.
+    for (seconds, good) in [(30, true), (40, false)] {
+        let mut lab = lab(1, 0);
+        let more = format!("master_link_down_since_seconds:{seconds}\r\n");
+        lab.stub(6001).info = Some(replica_info(6001, 6000, &more));
+        lab.run(3_000);
+        lab.mark();
+        lab.stub(6000).info = Some(replica_info(6000, 9999, ""));
+        lab.until("+sdown master", 40_000);
+        lab.run(2_000);
+        assert_eq!(lab.count("+selected-slave") == 1, good, "{seconds} s: {}", lab.history());
+    }
+}

@@ -2,7 +2,8 @@
 //!
 //! The core is a majority of the Sentinels (and as many as the quorum asks for), all servers but perhaps one replica, and the network between
 //! them. All is well when the files of all core Sentinels and what they tell clients name one address, that server is a master, and every
-//! other server that lives follows it and is in step.
+//! other server that lives follows it and is in step; and the core Sentinels know all who follow it, because without them there is nobody
+//! to promote.
 
 use std::net::SocketAddrV4;
 
@@ -12,7 +13,7 @@ use rand::seq::SliceRandom;
 use crate::clock::{MILLI, SECOND};
 use crate::disk::Health;
 use crate::faults::Mend;
-use crate::redis::{Lies, Refuses};
+use crate::redis::{Lies, Refuses, Server};
 use crate::seen::Seen;
 use crate::trace;
 use crate::world::World;
@@ -132,6 +133,7 @@ impl World {
             }
             self.restart_server(address, 0, true, false);
         }
+        (0..clusters).for_each(|cluster| self.untangle(cluster));
     }
 
     /// A Sentinel outside of the core keeps its trouble, or gets some for good. True if it has none.
@@ -216,7 +218,12 @@ impl World {
             replicas.any(|(host, port)| *host == address.ip().to_string() && *port == address.port())
         };
         let ours = self.servers.values().filter(|server| server.cluster == cluster && server.alive);
-        let ours = ours.filter(|server| known(server.address));
+        // Who copied the neighbours' data is theirs, whatever it was: it followed an address that passed to them.
+        let theirs = |server: &&Server| {
+            let master = server.master().and_then(|master| self.servers.get(&master));
+            server.is_in_step() && master.is_some_and(|master| master.cluster != cluster)
+        };
+        let ours = ours.filter(|server| known(server.address) && !theirs(server));
         let stray = ours
             .into_iter()
             .find(|server| server.address != address && !(server.follows(address) && server.is_in_step()));
@@ -226,7 +233,18 @@ impl World {
                 stray.address, stray.role
             ));
         }
+        let in_step = self.servers.values().filter(|server| server.alive && server.is_in_step());
+        let replicas: Vec<SocketAddrV4> =
+            in_step.filter(|server| server.follows(address)).map(|server| server.address).collect();
         for &node in &core.nodes {
+            let masters = &self.facts[node].disk.masters;
+            let listed = masters.iter().filter(|master| master.name.as_str() == name);
+            let listed: Vec<&(String, u16)> = listed.flat_map(|master| &master.replicas).collect();
+            let knows =
+                |replica: &SocketAddrV4| listed.contains(&&(replica.ip().to_string(), replica.port()));
+            if let Some(unknown) = replicas.iter().find(|replica| !knows(replica)) {
+                return Some(format!("Sentinel {node} does not know that {unknown} follows {address}"));
+            }
             let told = self.lookup(node, &name);
             if told != Some(address) {
                 return Some(format!("Sentinel {node} tells clients {told:?} instead of {address}"));

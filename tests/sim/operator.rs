@@ -96,9 +96,42 @@ impl World {
         self.mend_after(1_000, 20_000, Mend::Order(node, back));
     }
 
-    /// Takes a master out of a Sentinel's hands, and gives it back with the address that the others know.
+    /// Where somebody who looks finds the master: at the configured address, unless that server follows somebody, or is dead while another
+    /// one is a master; then the one with the most replicas in step.
+    fn master_in_force(&self, cluster: usize) -> Option<SocketAddrV4> {
+        let configured = self.master_of(cluster)?;
+        let masters = self.servers.values();
+        let masters =
+            masters.filter(|server| server.cluster == cluster && server.alive && server.is_master());
+        let found = masters.max_by_key(|master| {
+            let mine = |server: &&Server| server.follows(master.address) && server.is_in_step();
+            let replicas = self.servers.values().filter(mine).count();
+            (master.address == configured, replicas, master.offset)
+        });
+        Some(found.map_or(configured, |server| server.address))
+    }
+
+    /// Servers that somebody made to follow each other by hand are ended as a circle: the configured master becomes one again.
+    ///
+    /// No Sentinel has to find out of that: ten times down-after later no replica may be promoted any more.
+    pub fn untangle(&mut self, cluster: usize) {
+        let Some(configured) = self.master_of(cluster) else { return };
+        let (mut at, mut steps) = (configured, 0);
+        while let Some(next) = self.servers.get(&at).and_then(Server::master) {
+            (at, steps) = (next, steps + 1);
+            if steps > self.servers.len() {
+                let fresh = self.fresh_id();
+                self.servers.get_mut(&configured).expect("it follows somebody").become_master(&fresh);
+                return self.note(&format!("{configured} is made a master again by hand"));
+            }
+        }
+    }
+
+    /// Takes a master out of a Sentinel's hands, and gives it back with the address that the others know, or where it is found.
     pub fn monitor_again(&mut self, node: usize, cluster: usize) {
-        let Some(master) = self.master_of(cluster) else { return };
+        // Where there are others, their configuration is the one to join: another address in the same epoch would contradict it for ever.
+        let found = if self.home == 1 { self.master_in_force(cluster) } else { self.master_of(cluster) };
+        let Some(master) = found else { return };
         let name = self.plan.clusters[cluster].name.clone();
         let watch = self.plan.sentinels[node].watches[cluster].clone();
         let (ip, port, quorum) =

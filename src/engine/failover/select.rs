@@ -8,11 +8,13 @@ use crate::engine::cx::Cx;
 use crate::engine::fleet::Fleet;
 use crate::engine::hole::Hole;
 use crate::engine::lineage;
+use crate::engine::master::Master;
 use crate::engine::notice::Level;
 use crate::engine::probe;
 use crate::engine::replica::Replica;
 use crate::engine::tag::Entity;
 use crate::model::{Instant, MasterId, ReplicaId, RunId};
+use crate::wire::Role;
 
 /// How long the selection waits for reports that were asked for and did not come yet.
 const REPORT_WAIT: Duration = Duration::from_millis(500);
@@ -48,12 +50,7 @@ fn objection(fleet: &Fleet, cx: &Cx, replica: &Replica) -> Option<String> {
     let silence = now.since(link.available_at);
     let max_info_age =
         if master.instance.s_down { tunables.ping_period * 5 } else { tunables.info_period * 3 };
-    let down_time = master
-        .instance
-        .s_down_at
-        .filter(|_| master.instance.s_down)
-        .map_or(Duration::ZERO, |at| now.since(at));
-    let max_link_down = master.settings.down_after.saturating_mul(10) + down_time;
+    let max_link_down = master.settings.down_after.saturating_mul(10) + gone_for(master, now);
     if replica.instance.s_down {
         Some("it is subjectively down".to_owned())
     } else if !link.command.is_up() {
@@ -69,6 +66,17 @@ fn objection(fleet: &Fleet, cx: &Cx, replica: &Replica) -> Option<String> {
     } else {
         lineage::objection(fleet, cx, replica).map(str::to_owned)
     }
+}
+
+/// For how long no replica can have been in step with the master through no fault of its own.
+///
+/// Differs: a master that says that it follows somebody is gone from then on, not from its SDOWN, which that only is after two INFO periods
+/// more. In the reference no replica can be promoted after that if ten times down-after are shorter.
+fn gone_for(master: &Master, now: Instant) -> Duration {
+    let down_at = master.instance.s_down_at.filter(|_| master.instance.s_down);
+    let demoted =
+        down_at.filter(|_| master.info.role == Role::Replica).map(|at| at.min(master.info.role_since));
+    demoted.or(down_at).map_or(Duration::ZERO, |at| now.since(at))
 }
 
 /// Chooses once all reports are in, or waited for long enough; when to look again.

@@ -156,6 +156,9 @@ fn drop_silent(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, down_after: Duration)
     let thawed = cx.thawed_at;
     let link = &fleet.links[id];
     let command_due = match (link.command.started_at(), link.awaited_since()) {
+        // Differs: a connection that was not let in stays so, whatever passwords are changed back: another one logs in anew. In the
+        // reference the errors count as life, and it is kept for ever.
+        (Some(since), _) if link.shut.is_some() => Some(since + min_age),
         (Some(since), Some(ping)) => {
             Some((since + min_age).max(ping.max(link.pong_at).max(thawed) + down_after / 2))
         }
@@ -177,8 +180,10 @@ fn drop_silent(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, down_after: Duration)
 }
 
 fn drop_conn(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, kind: ConnKind) {
+    let denied = kind == ConnKind::Command && fleet.links[id].shut.is_some();
+    let why = if denied { "not let in" } else { "silent for too long" };
     let Some(conn) = fleet.links[id].conn_mut(kind).copied() else { return };
     let conn = ConnId { link: id, kind, attempt: conn.attempt() };
     cx.outbox.push(Action::Disconnect(conn));
-    on_disconnected(fleet, cx, conn, "silent for too long");
+    on_disconnected(fleet, cx, conn, why);
 }
