@@ -1,15 +1,18 @@
 //! **A Sentinel forgets another only by an operator's word, or because a new one took its place.** The Sentinels that are known are those
 //! who vote: whoever forgets some of them finds a majority where there is none (spec 2 §6.4).
 //!
-//! Looked at in the file, at every save. RESET and REMOVE excuse, once, those that are missing afterwards; so does a hello of a Sentinel with
+//! Looked at in the file, at every save. RESET and REMOVE excuse, until they are heard of again, those that are missing afterwards; so does a hello of a Sentinel with
 //! another id at the same address (§6.3 step 3b). Holds for reference Sentinels too.
 //!
 //! Can't see: what is known and not saved; every save writes all that is known.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::words;
 use crate::seen::{Property, Scene, Seen};
+
+/// So long after it was heard of again one that was forgotten may come and go in the file, in nanoseconds.
+const WINDOW: u64 = 15_000_000_000;
 
 #[derive(Default)]
 pub struct KnownPeers {
@@ -23,8 +26,8 @@ pub struct KnownPeers {
 struct Peers {
     /// Id → where it was, at the last save.
     saved: BTreeMap<String, (String, u16)>,
-    /// Those that may be missing.
-    excused: BTreeSet<String>,
+    /// Those that may be missing, and when they were first heard of after that.
+    excused: BTreeMap<String, Option<u64>>,
 }
 
 impl Property for KnownPeers {
@@ -38,7 +41,7 @@ impl Property for KnownPeers {
         match seen {
             Seen::Ordered { words } => {
                 for ((_, _), peers) in ours.filter(|((_, name), _)| words::forgets(words, name)) {
-                    peers.excused.extend(peers.saved.keys().cloned());
+                    peers.excused.extend(peers.saved.keys().map(|id| (id.clone(), None)));
                 }
                 Ok(())
             }
@@ -46,13 +49,16 @@ impl Property for KnownPeers {
                 let place = (me.clone(), hello.host.clone(), hello.port);
                 self.speakers.insert(place, hello.run_id.to_string());
                 for (_, peers) in ours {
+                    if let Some(first) = peers.excused.get_mut(hello.run_id.as_str()) {
+                        first.get_or_insert(scene.at);
+                    }
                     // Whoever had this address before is gone, for every master (spec 2 §6.3 step 3b).
                     let same = |place: &(String, u16)| place.0 == hello.host && place.1 == hello.port;
                     let replaced = peers
                         .saved
                         .iter()
                         .filter(|(id, place)| same(place) && id.as_str() != hello.run_id.as_str());
-                    peers.excused.extend(replaced.map(|(id, _)| id.clone()));
+                    peers.excused.extend(replaced.map(|(id, _)| (id.clone(), None)));
                 }
                 Ok(())
             }
@@ -77,12 +83,12 @@ impl KnownPeers {
                 self.speakers.get(&place).is_some_and(|speaker| speaker != id)
             };
             let mut missing = peers.saved.iter().filter(|(id, place)| {
-                !now.contains_key(*id) && !peers.excused.contains(*id) && !replaced(place, id)
+                !now.contains_key(*id) && !peers.excused.contains_key(*id) && !replaced(place, id)
             });
             if let Some((id, _)) = missing.next() {
                 return Err(format!("{} forgot {id}, which it knew for {}", facts.run_id, master.name));
             }
-            peers.excused.retain(|id| now.contains_key(id));
+            peers.excused.retain(|_, heard| heard.is_none_or(|at| scene.at < at + WINDOW));
             peers.saved = now;
         }
         Ok(())
@@ -115,11 +121,12 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_may_forget_them_once() {
+    fn an_operator_may_forget_them_until_they_are_heard_of() {
         let mut stage = Stage::new(KnownPeers::default());
         stage.fine(Seen::Saved).fine(ordered("SENTINEL RESET m"));
         let known = std::mem::take(&mut stage.file().peers);
-        stage.fine(Seen::Saved).file().peers = known;
+        stage.at(20_000).fine(Seen::Saved).fine(heard(hello(1, 0, 1, 0))).file().peers = known;
+        stage.at(35_000).fine(Seen::Saved).file().peers.retain(|peer| peer.run_id.as_str() == id(1));
         stage.fine(Seen::Saved).file().peers.clear();
         stage.wrong(Seen::Saved);
     }

@@ -69,10 +69,10 @@ impl Mandate {
                 let resets = self.resets.entry(scene.node).or_default();
                 resets.push((scene.at, name.clone(), master.peers.len()));
             }
-            let options = words.iter().skip_while(|word| !word.eq_ignore_ascii_case("quorum"));
+            let mut options = words.iter().skip_while(|word| !word.eq_ignore_ascii_case("quorum"));
             if verb == "SET"
                 && about == Some(name.as_str())
-                && let Some(quorum) = options.skip(1).next().and_then(|value| value.parse().ok())
+                && let Some(quorum) = options.nth(1).and_then(|value| value.parse().ok())
             {
                 self.quorums.entry((scene.node, name)).or_default().insert(quorum);
             }
