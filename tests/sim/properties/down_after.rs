@@ -1,7 +1,8 @@
 //! **Nothing is held for down before it was silent for down-after**, and a new master gets all of it from our first connection: it is not
 //! failed over because all its clients arrive at once (spec 2 §7.1, §9.8; §14.2 row 2). And what was down is alive again only by an answer.
 //!
-//! Silence is the time without an answer to PING that counts as life, on a connection that the Sentinel still has. A master that calls itself
+//! Silence is the time without an answer that counts as life (of a server to PING, of a Sentinel to anything), on a connection that is still
+//! there. A master that calls itself
 //! a replica is down for another reason (§7.1 b), and left out. The least down-after since the start counts, as an operator may change it.
 //! Reference Sentinels are skipped: theirs begins at the switch, not at the connection.
 
@@ -59,10 +60,7 @@ impl Property for DownAfter {
                     node.alive.insert(*to, (at, at));
                 }
             }
-            Seen::Got {
-                from,
-                reply: Reply::Ping(PingReply::Pong | PingReply::Loading | PingReply::MasterDown),
-            } => {
+            Seen::Got { from, reply } if is_life(scene, *from, reply) => {
                 let alive = node.alive.entry(*from).or_insert((scene.at, scene.at));
                 if scene.at > alive.0 {
                     *alive = (scene.at, alive.0);
@@ -174,6 +172,15 @@ impl Node {
             },
             _ => Ok(()),
         }
+    }
+}
+
+/// An answer to PING; or, of another Sentinel, to a question or a hello, in front of which the PONG may have to wait.
+fn is_life(scene: &Scene, from: SocketAddrV4, reply: &Reply) -> bool {
+    match reply {
+        Reply::Ping(PingReply::Pong | PingReply::Loading | PingReply::MasterDown) => true,
+        Reply::MasterDown(_) | Reply::Integer(_) => !scene.servers.contains_key(&from),
+        _ => false,
     }
 }
 
