@@ -34,6 +34,13 @@ impl Knowledge {
                 let gone = |name: &str| words::order(words).0 != "RESET" && words::forgets(words, name);
                 self.known.retain(|(node, name), _| *node != scene.node || !gone(name));
             }
+            Seen::Notice { name, payload } if name == "+monitor" => {
+                // Said when it is saved: what the file said before is over.
+                if let Some(named) = words::instance(payload) {
+                    self.known.remove(&(scene.node, named.master.to_owned()));
+                }
+                self.read_file(scene);
+            }
             Seen::Greeted { hello, .. } => self.learn(scene, hello),
             Seen::Heard { hello } if known_peer(scene, hello) => self.learn(scene, hello),
             _ => {}

@@ -136,7 +136,7 @@ impl Node {
                 self.down.insert(master, name == "+odown");
             }
             "+try-failover" => {
-                let forced = self.orders.iter().any(|name| *name == master);
+                let forced = self.orders.contains(&master);
                 self.orders.retain(|name| *name != master);
                 let epoch = (scene.facts().kind == Kind::Reference).then_some(self.current);
                 let odown = self.down.get(&master).copied().unwrap_or(false);

@@ -33,6 +33,8 @@ pub struct Mandate {
     asked: BTreeMap<(usize, SocketAddrV4, Epoch), BTreeSet<String>>,
     /// By Sentinel: when it was told to forget which master's peers, and how many there were.
     resets: BTreeMap<usize, Vec<(u64, String, usize)>>,
+    /// By Sentinel and master: the votes that it needed when it was elected.
+    needed: BTreeMap<(usize, String), usize>,
     /// By Sentinel and master: the quorums that an operator set.
     quorums: BTreeMap<(usize, String), BTreeSet<u32>>,
     /// By Sentinel and master: when an operator set another quorum, and which one was in the file by then.
@@ -70,6 +72,13 @@ impl Property for Mandate {
                 self.resets.remove(&scene.node);
                 Ok(())
             }
+            Seen::Notice { name, payload } if name == "+elected-leader" => {
+                if let Some(named) = words::instance(payload) {
+                    let needed = self.needed(scene, named.master, scene.at);
+                    self.needed.insert((scene.node, named.master.to_owned()), needed);
+                }
+                Ok(())
+            }
             Seen::Pointed { server, master: None } if scene.facts().kind == Kind::Ours => {
                 match self.leads.choosing(scene.node, *server) {
                     Some((master, lead)) => self.judge(scene, master, lead),
@@ -101,10 +110,10 @@ impl Mandate {
                 let resets = self.resets.entry(scene.node).or_default();
                 resets.push((scene.at, name.clone(), master.peers.len()));
             }
-            let options = words.iter().skip_while(|word| !word.eq_ignore_ascii_case("quorum"));
+            let mut options = words.iter().skip_while(|word| !word.eq_ignore_ascii_case("quorum"));
             if verb == "SET"
                 && about == Some(name.as_str())
-                && let Some(quorum) = options.skip(1).next().and_then(|value| value.parse().ok())
+                && let Some(quorum) = options.nth(1).and_then(|value| value.parse().ok())
             {
                 let key = (scene.node, name);
                 self.former.entry(key.clone()).or_default().push((scene.at, master.quorum));
@@ -115,7 +124,7 @@ impl Mandate {
 
     fn judge(&self, scene: &Scene, name: &str, lead: &Lead) -> Result<(), String> {
         let me = &scene.facts().run_id;
-        let (Some(epoch), Some(elected_at)) = (lead.epoch, lead.elected_at) else {
+        let (Some(epoch), Some(_)) = (lead.epoch, lead.elected_at) else {
             return Err(format!("{me} promotes a replica of {name} without having been elected"));
         };
         if lead.forced {
@@ -126,7 +135,7 @@ impl Mandate {
         }
         let voters = self.votes.get(&(name.to_owned(), epoch, me.clone()));
         let votes = 1 + voters.map_or(0, |voters| voters.iter().filter(|voter| *voter != me).count());
-        let needed = self.needed(scene, name, elected_at);
+        let needed = self.needed.get(&(scene.node, name.to_owned())).copied().unwrap_or(0);
         if votes >= needed {
             return Ok(());
         }
@@ -171,8 +180,9 @@ mod tests {
         // Of another epoch.
         stage.node(2).fine(told(Some(0), 2)).node(0).wrong(pointed(2, None));
         // Less than the quorum.
-        stage.elected(3, &[2], 2).file().quorum = 3;
-        stage.wrong(pointed(2, None)).fine(ordered("SENTINEL SET m quorum 2")).fine(pointed(2, None));
+        stage.file().quorum = 3;
+        stage.elected(3, &[2], 2).wrong(pointed(2, None)).fine(ordered("SENTINEL SET m quorum 2"));
+        stage.elected(4, &[2], 2).fine(pointed(2, None));
     }
 
     #[test]

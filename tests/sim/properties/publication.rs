@@ -17,6 +17,8 @@ use crate::seen::{Kind, Property, Scene, Seen};
 pub struct Publication {
     /// By Sentinel and master: the address that its clients know.
     said: BTreeMap<(usize, String), SocketAddrV4>,
+    /// By Sentinel and master: the address that peers were told of in this turn, before clients were.
+    told: BTreeMap<(usize, String), SocketAddrV4>,
     /// By Sentinel and master: promoted in this turn, and not said yet.
     due: BTreeMap<(usize, String), SocketAddrV4>,
 }
@@ -47,19 +49,28 @@ impl Property for Publication {
             Seen::Greeted { hello, .. } if !reference => {
                 let Ok(host) = hello.master_host.parse() else { return Ok(()) };
                 let address = SocketAddrV4::new(host, hello.master_port);
-                match self.said.get(&(scene.node, hello.master_name.to_string())) {
-                    Some(said) if *said != address => {
-                        Err(format!("peers are told of {address}, while clients were told of {said}"))
+                let key = (scene.node, hello.master_name.to_string());
+                if self.said.get(&key).is_some_and(|said| *said != address) {
+                    self.told.insert(key, address);
+                }
+                Ok(())
+            }
+            Seen::Turned if !reference => {
+                let told = std::mem::take(&mut self.told);
+                for (key, address) in told.iter().filter(|((node, _), _)| *node == scene.node) {
+                    if let Some(said) = self.said.get(key).filter(|said| *said != address) {
+                        return Err(format!(
+                            "peers are told of {address}, while clients were told of {said}"
+                        ));
                     }
-                    _ => Ok(()),
+                }
+                match self.due.iter().find(|((node, _), _)| *node == scene.node) {
+                    Some(((_, name), address)) => {
+                        Err(format!("{address} was promoted, and the clients of {name} do not hear of it"))
+                    }
+                    None => Ok(()),
                 }
             }
-            Seen::Turned if !reference => match self.due.iter().find(|((node, _), _)| *node == scene.node) {
-                Some(((_, name), address)) => {
-                    Err(format!("{address} was promoted, and the clients of {name} do not hear of it"))
-                }
-                None => Ok(()),
-            },
             _ => Ok(()),
         }
     }
@@ -109,7 +120,7 @@ mod tests {
     fn late_is_not() {
         let mut stage = Stage::new(Publication::default());
         stage.fine(Seen::Started).says("+promoted-slave", &of_replica(2, 1)).wrong(Seen::Turned);
-        stage.node(1).fine(Seen::Started).wrong(greeted(hello(1, 1, 2, 1)));
+        stage.node(1).fine(Seen::Started).fine(greeted(hello(1, 1, 2, 1))).wrong(Seen::Turned);
     }
 
     #[test]

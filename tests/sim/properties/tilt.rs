@@ -1,20 +1,21 @@
 //! **In TILT nothing is acted on**: no verdict, no election of its own, no failover step, no SLAVEOF to anything, and peers are told of
 //! nothing that is down. Whoever does not know how long it slept does not decide (spec 2 §2.3).
 //!
-//! What others decided is taken all the same: votes, epochs, configurations. A vote that waited for the disk says what was true when it was
+//! An operator's FAILOVER begins, and goes no further. What others decided is taken all the same: votes, epochs, configurations. A vote that waited for the disk says what was true when it was
 //! asked for. Holds for reference Sentinels too.
 
 use std::collections::BTreeSet;
 
+use super::leads::Leads;
+use super::words;
 use crate::seen::{Property, Scene, Seen};
 
 /// Events by which a Sentinel decides.
-const DEEDS: [&str; 11] = [
+const DEEDS: [&str; 10] = [
     "+sdown",
     "-sdown",
     "+odown",
     "-odown",
-    "+try-failover",
     "+elected-leader",
     "+selected-slave",
     "+promoted-slave",
@@ -25,6 +26,7 @@ const DEEDS: [&str; 11] = [
 
 #[derive(Default)]
 pub struct Tilt {
+    leads: Leads,
     tilted: BTreeSet<usize>,
 }
 
@@ -34,8 +36,16 @@ impl Property for Tilt {
     }
 
     fn see(&mut self, scene: &Scene, seen: &Seen) -> Result<(), String> {
+        self.leads.see(scene, seen);
         let tilted = self.tilted.contains(&scene.node);
         match seen {
+            Seen::Notice { name, payload } if name == "+try-failover" => {
+                let named = words::instance(payload);
+                let lead = named.and_then(|named| self.leads.of(scene.node, named.master));
+                if tilted && !lead.is_some_and(|lead| lead.forced) {
+                    return Err(format!("{name} {payload} in TILT"));
+                }
+            }
             Seen::Started => {
                 self.tilted.remove(&scene.node);
             }
@@ -75,6 +85,12 @@ mod tests {
     fn nothing_else_is() {
         let mut stage = Stage::new(Tilt::default());
         stage.says("+tilt", "#tilt mode entered").wrong(notice("+sdown", &of_master(1)));
-        stage.wrong(pointed(2, None)).wrong(told(None, 0)).fine(Seen::Started).fine(pointed(2, None));
+        stage.wrong(notice("+try-failover", &of_master(1))).fine(ordered("SENTINEL FAILOVER m"));
+        stage
+            .says("+try-failover", &of_master(1))
+            .wrong(pointed(2, None))
+            .wrong(told(None, 0))
+            .fine(Seen::Started)
+            .fine(pointed(2, None));
     }
 }
