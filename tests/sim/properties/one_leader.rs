@@ -7,9 +7,12 @@
 //! A Sentinel that comes back on an empty disk, under another id, has forgotten whom it voted for, and no protocol can make up for that:
 //! what was before is not held against what comes after.
 //!
+//! And whom an operator made forget others, by RESET or REMOVE, and who did not find them again while they still counted (three periods of
+//! hellos), goes by a majority of its own: what it leads is left out. No election can make up for disjoint views of who votes.
+//!
 //! Can't see: a leader that neither says nor does anything; it harms nobody.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sentineld::model::Epoch;
 
@@ -17,11 +20,16 @@ use super::leads::{Lead, Leads};
 use super::words;
 use crate::seen::{Kind, Property, Scene, Seen};
 
+/// So long those who were forgotten count all the same, in nanoseconds.
+const WINDOW: u64 = 6_000_000_000;
+
 #[derive(Default)]
 pub struct OneLeader {
     leads: Leads,
     /// Master and epoch → the id of who led first.
     leaders: BTreeMap<(String, Epoch), String>,
+    /// Sentinel and master → when it was made to forget others, and those that it did not find again.
+    forgotten: BTreeMap<(usize, String), (u64, BTreeSet<String>)>,
 }
 
 impl Property for OneLeader {
@@ -31,8 +39,17 @@ impl Property for OneLeader {
 
     fn see(&mut self, scene: &Scene, seen: &Seen) -> Result<(), String> {
         self.leads.see(scene, seen);
-        if matches!(seen, Seen::Replaced) {
-            self.leaders.clear();
+        match seen {
+            Seen::Replaced => self.leaders.clear(),
+            Seen::Ordered { words } => self.forget(scene, words),
+            Seen::Notice { name, payload } if name == "+sentinel" => {
+                let found = words::instance(payload);
+                let master = found.as_ref().map(|named| (scene.node, named.master.to_owned()));
+                if let Some((_, missing)) = master.and_then(|key| self.forgotten.get_mut(&key)) {
+                    missing.retain(|id| found.as_ref().is_none_or(|named| named.name != id));
+                }
+            }
+            _ => {}
         }
         if scene.facts().kind == Kind::Reference {
             return Ok(());
@@ -54,7 +71,28 @@ impl Property for OneLeader {
 }
 
 impl OneLeader {
+    /// An operator makes a Sentinel forget the others that are in its file.
+    fn forget(&mut self, scene: &Scene, words: &[String]) {
+        let masters = scene.facts().disk.masters.iter();
+        for master in masters.filter(|master| words::forgets(words, master.name.as_str())) {
+            let others = master.peers.iter().map(|peer| peer.run_id.to_string());
+            let key = (scene.node, master.name.to_string());
+            let (at, missing) = self.forgotten.entry(key).or_default();
+            *at = scene.at;
+            missing.extend(others);
+        }
+    }
+
+    /// It counts a majority of its own.
+    fn is_apart(&self, scene: &Scene, master: &str) -> bool {
+        let forgotten = self.forgotten.get(&(scene.node, master.to_owned()));
+        forgotten.is_some_and(|(at, missing)| !missing.is_empty() && scene.at >= at + WINDOW)
+    }
+
     fn leads_now(&mut self, scene: &Scene, master: String, lead: &Lead) -> Result<(), String> {
+        if self.is_apart(scene, &master) {
+            return Ok(());
+        }
         let me = &scene.facts().run_id;
         let Some(epoch) = lead.epoch else {
             return Err(format!("{me} leads a failover of {master} in an epoch that it never stood in"));
@@ -78,6 +116,33 @@ mod tests {
         stage.node(0).elected(1, &[1], 2).fine(pointed(2, None));
         stage.node(1).elected(2, &[2], 3).fine(pointed(3, None));
         stage.node(0).elected(3, &[2], 2).fine(pointed(2, None));
+    }
+
+    #[test]
+    fn who_was_made_to_forget_goes_by_a_majority_of_its_own_after_a_while() {
+        for (order, found, fine) in
+            [("RESET m", false, true), ("RESET m", true, false), ("RESET n", false, false)]
+        {
+            let mut stage = Stage::new(OneLeader::default());
+            stage.node(0).elected(1, &[1], 2);
+            stage.node(1).fine(ordered(&format!("SENTINEL {order}")));
+            if found {
+                for other in [0, 2] {
+                    stage.says(
+                        "+sentinel",
+                        &format!("sentinel {0} 10.0.1.1 26379 @ m 10.0.0.1 6379", id(other)),
+                    );
+                }
+            }
+            stage.at(6_000).says("+try-failover", &of_master(1)).epochs(1, 1, 0);
+            stage.says("+vote-for-leader", &format!("{} 1", id(1)));
+            let elected = notice("+elected-leader", &of_master(1));
+            if fine {
+                stage.fine(elected)
+            } else {
+                stage.wrong(elected)
+            };
+        }
     }
 
     #[test]
