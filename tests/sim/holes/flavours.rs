@@ -45,7 +45,7 @@ pub fn rows() -> Vec<Row> {
         safety(Hole::TrustsAnyEpoch, 10, "cap", rogue_epochs),
         safety(Hole::SelectsOnOldReports, 40, "eligible", late_reports),
         safety(Hole::PromotesUnsynced, 40, "eligible", replicas_without_data),
-        safety(Hole::PromotesForeign, 40, "another cluster", strangers),
+        safety(Hole::PromotesForeign, 100, "another cluster", only_strangers_left),
         safety(Hole::OldRepliesCount, 200, "said itself", late_replies),
         prompt(Hole::MuteReplicaBlocks, 200, (60_000, 11_000), mute_replicas),
         safety(Hole::WallClockTilts, 10, "wall-clock", clock_steps),
@@ -140,9 +140,16 @@ fn replicas_without_data(seed: u64) -> Plan {
 }
 
 fn strangers(seed: u64) -> Plan {
-    base(seed, 3, 10, &[(KillMaster, 2), (AddressReuse, 3)]).with(|plan| {
+    base(seed, 3, 10, &[(ForcedFailover, 2), (AddressReuse, 3)]).with(|plan| {
         plan.neighbours = true;
         plan.clusters[0].replicas = 4;
+    })
+}
+
+fn only_strangers_left(seed: u64) -> Plan {
+    base(seed, 3, 40, &[(ForcedFailover, 3), (AddressReuse, 1), (Priority, 6)]).with(|plan| {
+        plan.neighbours = true;
+        plan.trouble = 30 * SECOND;
     })
 }
 
