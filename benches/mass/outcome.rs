@@ -82,7 +82,7 @@ impl Outcome {
         let nothing = Story::default();
         for group in 0..options.masters {
             let story = journal.masters.get(&name(group)).unwrap_or(&nothing);
-            outcome.add(group, story, &events, beyond, fleet.sentinels.len());
+            outcome.add(group, story, &events, (killed.0, beyond), fleet.sentinels.len());
         }
         for times in [&mut outcome.down_to_promoted, &mut outcome.promoted, &mut outcome.named_by_all] {
             times.sort_by(f64::total_cmp);
@@ -95,10 +95,14 @@ impl Outcome {
         group: usize,
         story: &Story,
         events: &[Event],
-        beyond: impl Fn(u128) -> f64,
+        (killed, beyond): (u128, impl Fn(u128) -> f64),
         sentinels: usize,
     ) {
-        let promotions = promotions(group, events);
+        let (before, promotions): (Vec<_>, Vec<_>) =
+            promotions(group, events).into_iter().partition(|(_, _, at)| *at < killed);
+        if !before.is_empty() {
+            self.troubles.push(format!("{}: promoted before the masters died: {before:?}", name(group)));
+        }
         let asked: BTreeSet<u64> = story.tries.iter().filter_map(|(_, epoch)| *epoch).collect();
         let won = story.config_epochs.iter().max().copied().filter(|epoch| *epoch > 0);
         let epochs = asked.iter().copied().chain(won).collect::<BTreeSet<u64>>();

@@ -13,6 +13,10 @@ impl Engine {
         let fleet = &self.fleet;
         for (id, master) in fleet.masters.iter() {
             assert_eq!(fleet.find(master.name.as_str()), Some(id), "a master is found by its name");
+            let address = &master.instance.address;
+            let there = fleet.masters_by_name().find(|other| other.instance.address.same_as(address));
+            let there = there.map(|master| master.id);
+            assert_eq!(fleet.find_by_address(address), there, "a master is found by its address");
             assert!(
                 master.config_epoch <= self.cx.globals.current_epoch,
                 "no configuration is newer than the current epoch"

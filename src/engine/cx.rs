@@ -6,6 +6,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::action::Action;
+use super::conn::Retries;
 use super::election::Pace;
 use super::fleet::Fleet;
 use super::globals::Globals;
@@ -46,6 +47,8 @@ pub struct Cx {
     pub warned: Warned,
     /// How fast peers answer.
     pub pace: Pace,
+    /// When servers that are gone are tried again.
+    pub retries: Retries,
     /// When the current epoch began by an election that was held here or that we were asked about; such an epoch serves others, too.
     shared_epoch_at: Option<Instant>,
     rng: StdRng,
@@ -73,6 +76,7 @@ impl Cx {
             holes: Holes::default(),
             warned: Warned::default(),
             pace: Pace::default(),
+            retries: Retries::default(),
             shared_epoch_at: None,
             rng,
             touched: BTreeSet::new(),

@@ -2,6 +2,7 @@
 //!
 //! Invariant: every replica and peer is listed by its master, every instance is an owner of its link (asserted in `audit`).
 
+mod addresses;
 mod telling;
 
 use std::collections::BTreeMap;
@@ -37,6 +38,7 @@ pub struct Fleet {
     pub names: Names,
     by_name: BTreeMap<MasterName, MasterId>,
     by_run_id: BTreeMap<RunId, Vec<PeerId>>,
+    by_address: addresses::Addresses,
 }
 
 impl Fleet {
@@ -50,32 +52,6 @@ impl Fleet {
         self.by_name.values().map(|id| &self.masters[*id])
     }
 
-    /// The first master (by name) at that address.
-    pub fn find_by_address(&self, address: &Address) -> Option<MasterId> {
-        self.masters_by_name().find(|master| master.instance.address.same_as(address)).map(|master| master.id)
-    }
-
-    /// An address from a host and a port that somebody named.
-    ///
-    /// Differs: a name is looked up among the instances that are known by it. The reference asks DNS each time, and everything waits.
-    pub fn address(&self, host: &str, port: u16) -> Address {
-        let mut address = Address::new(host, port);
-        if address.ip.is_none() {
-            let masters = self.masters.iter().map(|(_, master)| &master.instance);
-            let replicas = self.replicas.iter().map(|(_, replica)| &replica.instance);
-            let peers = self.peers.iter().map(|(_, peer)| &peer.instance);
-            let mut known = masters.chain(replicas).chain(peers).map(|instance| &instance.address);
-            let ip = known.find_map(|known| known.ip.filter(|_| known.host.eq_ignore_ascii_case(host)));
-            address.ip = ip.or_else(|| self.names.known(host).flatten());
-        }
-        address
-    }
-
-    /// True if an instance at that address is to be looked up before it is added.
-    pub fn is_stranger(&self, address: &Address) -> bool {
-        address.ip.is_none() && self.names.known(&address.host).is_none()
-    }
-
     /// The replica of a master at that address.
     ///
     /// Differs: by its address. The reference looks for the name that it would give it now, and finds nobody once `announce-hostnames` was
@@ -87,8 +63,8 @@ impl Fleet {
 
     /// The peer of a master with that run id.
     pub fn find_peer(&self, master: MasterId, run_id: &RunId) -> Option<PeerId> {
-        let peers = self.by_run_id.get(run_id)?;
-        peers.iter().copied().find(|id| self.peers[*id].master == master)
+        // A master has a few peers; a peer may have many masters.
+        self.masters[master].peers.iter().copied().find(|id| self.peers[*id].run_id() == run_id)
     }
 
     /// The instances, under all masters, that are the Sentinel of that run id.
@@ -333,6 +309,7 @@ impl Fleet {
         }
         let master = self.masters.remove(id).expect("the id was just used");
         self.by_name.remove(master.name.as_str());
+        self.by_address.remove(&master.name);
         self.release_link(master.instance.link, Entity::Master(id), cx);
         cx.outbox.push(Action::SetAddress(master.name, None));
     }
@@ -348,12 +325,6 @@ impl Fleet {
             link::touch_with_master(self, cx, owner);
         }
         cx.touch_link(id);
-    }
-
-    /// Tells the directory where clients are to be sent now.
-    pub fn publish_address(&self, id: MasterId, cx: &mut Cx) {
-        let place = cx.globals.shown(self.current_address(id));
-        cx.outbox.push(Action::SetAddress(self.masters[id].name.clone(), Some(place)));
     }
 
     /// Where a link connects to.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::cx::Cx;
+use super::election;
 use super::fleet::Fleet;
 use super::hole::Hole;
 use super::link::send;
@@ -54,8 +55,10 @@ fn set_sdown(fleet: &mut Fleet, cx: &mut Cx, entity: Entity, down: bool) {
     let Some(master) = fleet.master_of(entity) else { return };
     cx.touch_master(master);
     if let (Entity::Master(id), true) = (entity, down) {
-        // What a failover will need to know is asked for while the peers are still being asked to agree.
-        super::probe::ask_all_info(fleet, cx, id);
+        // What a failover will need to know is asked for while the peers are still being asked to agree, unless it is left to others at first.
+        if election::ask_turn(fleet, cx, id).is_none_or(|turn| turn <= now) {
+            super::probe::ask_all_info(fleet, cx, id);
+        }
         hurry_questions(fleet, id);
     }
 }
@@ -86,11 +89,13 @@ pub fn is_down(fleet: &Fleet, cx: &Cx, id: MasterId) -> bool {
 pub fn odown_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     let due = lives_until(fleet, cx, id).map(|until| until + Duration::from_nanos(1));
     let master = &fleet.masters[id];
-    let down = master.peers.iter().map(|peer| &fleet.peers[*peer]).filter(|peer| peer.ask.master_down);
-    // One Sentinel has one opinion, by however many entries it is known.
-    let peers = down.map(Peer::run_id).filter(|id| **id != cx.globals.my_id).collect::<BTreeSet<_>>().len();
+    let down = || master.peers.iter().map(|peer| &fleet.peers[*peer]).filter(|peer| peer.ask.master_down);
     let quorum = master.settings.quorum as usize;
-    let is_down = is_down(fleet, cx, id) && 1 + peers >= quorum;
+    // One Sentinel has one opinion, by however many entries it is known. They are told apart only if there are enough of them.
+    let opinions =
+        || 1 + down().map(Peer::run_id).filter(|id| **id != cx.globals.my_id).collect::<BTreeSet<_>>().len();
+    let agreed = if 1 + down().count() >= quorum { opinions() } else { 1 };
+    let is_down = is_down(fleet, cx, id) && agreed >= quorum;
     if is_down == master.o_down {
         return due;
     }
@@ -104,7 +109,7 @@ pub fn odown_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instan
             Level::Warning,
             "+odown",
             Entity::Master(id),
-            &format!(" #quorum {}/{quorum}", 1 + peers),
+            &format!(" #quorum {agreed}/{quorum}"),
         );
         for replica in fleet.masters[id].replicas.clone() {
             cx.touch(Entity::Replica(replica));

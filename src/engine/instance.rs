@@ -27,6 +27,8 @@ pub struct Instance {
     pub hello_accepted_at: Option<Instant>,
     /// When we last sent one.
     pub hello_sent_at: Option<Instant>,
+    /// It is not answered yet.
+    pub hello_on_its_way: bool,
     /// A hello is owed at once.
     pub hello_now: bool,
     /// SCRIPT KILL was sent in this SDOWN.
@@ -47,6 +49,7 @@ impl Instance {
             s_down_at: None,
             hello_accepted_at: None,
             hello_sent_at: None,
+            hello_on_its_way: false,
             hello_now: true,
             script_kill_sent: false,
             timer: Timer::default(),

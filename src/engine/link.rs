@@ -6,7 +6,7 @@
 
 mod upkeep;
 
-pub use upkeep::{sample, step};
+pub use upkeep::{on_peer_answer, sample, step};
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -275,6 +275,7 @@ fn greet(fleet: &mut Fleet, owner: Entity) {
     if let Some(instance) = fleet.instance_mut(owner) {
         instance.hello_now = true;
         instance.hello_sent_at = None;
+        instance.hello_on_its_way = false;
     }
     if let Entity::Peer(id) = owner
         && let Some(peer) = fleet.peers.get_mut(id)
@@ -314,6 +315,7 @@ pub fn on_disconnected(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, cause: &str) 
             link.await_contact(now, retry + down_after.min(CONTACT_WAIT));
         } else {
             link.start_clock(now);
+            link.command.postpone(cx.retries.slot(now));
         }
         link.await_word(now);
         link.stale = 0;

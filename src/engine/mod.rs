@@ -268,6 +268,10 @@ impl Engine {
 /// Sorts a reply to what it answers.
 fn on_reply(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, tag: Tag, reply: Reply) {
     let stale = id.kind == ConnKind::Command && link::on_answered(fleet, cx, id.link);
+    if !stale && matches!(tag.ask, Ask::MasterDown { .. } | Ask::Publish) && !matches!(reply, Reply::Error(_))
+    {
+        link::on_peer_answer(fleet, cx, id.link);
+    }
     if stale && matches!(tag.ask, Ask::Ping | Ask::Info | Ask::MasterDown { .. }) {
         // It was true before a freeze of ours; the same was asked again since.
         return;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::cx::Cx;
 use super::failover::Failover;
 use super::fleet::Fleet;
+use super::instance::InfoState;
 use super::lineage;
 use super::link::send;
 use super::replica::{Outcome, Reconf, Replica};
@@ -75,6 +76,9 @@ pub fn hurry_hello(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
 pub fn on_publish_reply(fleet: &mut Fleet, cx: &mut Cx, entity: Entity, reply: &Reply) {
     let now = cx.mono();
     let Some(instance) = fleet.instance_mut(entity) else { return };
+    instance.hello_on_its_way = false;
+    // One that was refused is repeated.
+    cx.touch(entity);
     if !matches!(reply, Reply::Error(_)) {
         instance.hello_accepted_at = instance.hello_sent_at.take().or(Some(now));
     }
@@ -86,8 +90,8 @@ fn info_step(fleet: &mut Fleet, cx: &mut Cx, entity: Entity, period: Duration) -
     let scheduled = info.at.map_or(now, |at| at + period);
     let due = match info.asked_at {
         _ if info.wanted => now,
-        // While a reply is awaited the question is only repeated after a while.
-        Some(asked) => scheduled.max(asked + REPEAT),
+        // While a reply is awaited the question is only repeated after a while, and after ever longer ones.
+        Some(asked) => scheduled.max(asked + REPEAT.saturating_mul(patience(info))),
         None => scheduled,
     };
     if due > now {
@@ -95,6 +99,11 @@ fn info_step(fleet: &mut Fleet, cx: &mut Cx, entity: Entity, period: Duration) -
     }
     ask_info(fleet, cx, entity);
     Some(scheduled.max(now + REPEAT))
+}
+
+/// How many times longer than usual an answer is waited for: who owes many has much to do.
+fn patience(info: &InfoState) -> u32 {
+    u32::try_from(info.owed.len()).unwrap_or(u32::MAX).max(1)
 }
 
 fn info_period(fleet: &Fleet, cx: &Cx, id: ReplicaId) -> Duration {
@@ -139,6 +148,10 @@ fn hello_step(fleet: &mut Fleet, cx: &mut Cx, entity: Entity) -> Option<Instant>
     let accepted = instance.hello_accepted_at.map_or(Instant::ZERO, |at| at + period);
     let repeated = instance.hello_sent_at.map_or(Instant::ZERO, |at| at + REPEAT.min(period));
     let due = if instance.hello_now { now } else { accepted.max(repeated) };
+    if instance.hello_on_its_way && !instance.hello_now {
+        // Differs: the reference repeats what is on its way at every tick. Who is too busy to answer would have ever more to do.
+        return None;
+    }
     if due > now {
         return Some(due);
     }
@@ -159,6 +172,7 @@ fn hello_step(fleet: &mut Fleet, cx: &mut Cx, entity: Entity) -> Option<Instant>
     let instance = fleet.instance_mut(entity)?;
     instance.hello_now = false;
     instance.hello_sent_at = Some(now);
+    instance.hello_on_its_way = true;
     Some(now + REPEAT.min(period))
 }
 

@@ -164,13 +164,28 @@ fn a_refused_hello_is_repeated_with_patience_and_announcements_are_ours_to_choos
         settings.sentinel.announce_ip = Some("sentinel.example".into());
         settings.sentinel.announce_port = Some(443);
     });
-    lab.stub(5001).mute = true;
+    lab.stub(5001).refuses_hellos = true;
     lab.mark();
     lab.run(10_000);
     let count = hellos(&lab, 5001).len();
     assert!((5..=11).contains(&count), "{count} in ten seconds");
     let hello = hellos(&lab, 6000)[0].clone();
     assert_eq!((hello.host.as_str(), hello.port), ("sentinel.example", 443));
+}
+
+#[test]
+fn a_hello_that_is_on_its_way_is_not_repeated() {
+    let mut lab = lab(0, 1);
+    lab.run(3_000);
+    lab.stub(5001).mute = true;
+    lab.mark();
+    lab.run(10_000);
+    assert_eq!(hellos(&lab, 5001).len(), 1, "answers come in order, this one as well");
+    lab.stub(5001).mute = false;
+    lab.mark();
+    lab.cut(5001, None);
+    lab.run(1_000);
+    assert_eq!(hellos(&lab, 5001).len(), 1, "a new connection begins anew");
 }
 
 #[test]

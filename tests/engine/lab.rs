@@ -380,6 +380,9 @@ impl Lab {
         let Some(port) = self.conns.get(&conn).copied() else { return };
         self.sent.push((self.now, port, request.clone()));
         let Some(stub) = self.stubs.get_mut(&port) else { return };
+        if stub.silent_to_pings && matches!(request, Request::Ping) {
+            return;
+        }
         if stub.mute {
             let reply = stub.clone().reply(port, request);
             return self.unanswered.push((conn, tag, reply));

@@ -61,6 +61,27 @@ fn the_same_silence_is_judged_by_the_down_after_of_each_master() {
 }
 
 #[test]
+fn a_peer_that_answers_questions_lives_even_if_its_pong_is_late() {
+    let mut lab = lab_with(0, 1, |settings| {
+        other(settings);
+        settings.masters[1].replicas.clear();
+    });
+    lab.stubs.insert(6500, Stub::new(Some(master_info(6500, &[]))));
+    lab.run(3_000);
+    lab.kill(6500);
+    lab.until("+sdown master other", 2_100);
+    lab.mark();
+    lab.stub(5001).silent_to_pings = true;
+    lab.run(10_000);
+    assert_eq!(lab.count("+sdown sentinel"), 0, "{}", lab.history());
+    lab.stub(5001).mute = true;
+    lab.until("+sdown sentinel", 2_500);
+    lab.stub(5001).mute = false;
+    lab.cut(5001, None);
+    lab.until("-sdown sentinel", 2_000);
+}
+
+#[test]
 fn each_master_has_its_own_questions() {
     let mut lab = lab_with(0, 1, other);
     lab.stubs.insert(6500, Stub::new(Some(master_info(6500, &[]))));

@@ -13,9 +13,13 @@ pub struct Stub {
     pub void: bool,
     /// Takes requests and never answers.
     pub mute: bool,
+    /// Answers everything but PING.
+    pub silent_to_pings: bool,
     pub ping: PingReply,
     /// The answer to INFO; `None`: an error.
     pub info: Option<String>,
+    /// Hellos are answered with an error.
+    pub refuses_hellos: bool,
     /// The outcome of SLAVEOF.
     pub slaveof: Result<(), String>,
     /// Becomes a master, or follows whom it is told to, so that INFO shows it.
@@ -58,8 +62,10 @@ impl Stub {
             up: true,
             void: false,
             mute: false,
+            silent_to_pings: false,
             ping: PingReply::Pong,
             info,
+            refuses_hellos: false,
             slaveof: Ok(()),
             obeys: true,
             down: false,
@@ -77,6 +83,7 @@ impl Stub {
                 Some(text) => Reply::Info(Box::new(InfoReport::parse(text.as_bytes()))),
                 None => Reply::Error("NOAUTH".into()),
             },
+            Request::Publish(_) if self.refuses_hellos => Reply::Error("NOPERM".into()),
             Request::Publish(_) => Reply::Integer(1),
             Request::Multi => {
                 self.queues = true;

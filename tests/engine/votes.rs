@@ -2,7 +2,7 @@
 
 use sentineld::wire::{Request, SentinelCommand};
 
-use crate::lab::{Disk, Lab, MY_ID, lab, lab_with};
+use crate::lab::{Disk, Lab, MASTER, MY_ID, lab, lab_with};
 use crate::stub::{Vote, peer_id};
 
 fn reply(down: bool, leader: Option<&str>, epoch: u64) -> Option<(bool, Option<String>, u64)> {
@@ -83,6 +83,45 @@ fn after_a_restart_the_epoch_of_the_last_vote_is_known_and_its_leader_is_not() {
     assert_eq!(lab.vote(6, "b"), reply(false, Some("b"), 6));
     lab.ask(SentinelCommand::Reset("*".into()));
     assert_eq!(lab.vote(6, "c"), reply(false, None, 6), "a reset forgets it too");
+}
+
+#[test]
+fn a_master_that_is_monitored_again_gets_no_second_vote_in_an_epoch() {
+    let monitor =
+        || SentinelCommand::Monitor { name: MASTER.into(), host: "127.0.0.1".into(), port: 6000, quorum: 1 };
+    let mut lab = lab(1, 0);
+    lab.vote(5, "a");
+    assert_eq!(lab.refusal(SentinelCommand::Remove(MASTER.into())), "OK");
+    assert_eq!(lab.refusal(monitor()), "OK");
+    assert_eq!(lab.vote(5, "b"), reply(false, None, 5));
+    assert_eq!(lab.saved.masters[0].leader_epoch.0, 5);
+    // Not even if the process ends while the master is not in the file.
+    assert_eq!(lab.refusal(SentinelCommand::Remove(MASTER.into())), "OK");
+    lab.restart();
+    assert_eq!(lab.refusal(monitor()), "OK");
+    assert_eq!(lab.vote(4, "b"), reply(false, None, 5));
+    lab.restart();
+    assert_eq!(lab.vote(5, "b"), reply(false, None, 5));
+    assert_eq!(lab.vote(6, "b"), reply(false, Some("b"), 6));
+}
+
+#[test]
+fn whoever_monitors_a_master_again_stands_in_a_fresh_epoch() {
+    let mut lab = lab(1, 0);
+    lab.vote(5, "a");
+    lab.ask(SentinelCommand::Remove(MASTER.into()));
+    lab.ask(SentinelCommand::Monitor {
+        name: MASTER.into(),
+        host: "127.0.0.1".into(),
+        port: 6000,
+        quorum: 1,
+    });
+    let words = ["down-after-milliseconds", "1000"].map(|word| word.as_bytes().to_vec()).to_vec();
+    lab.ask(SentinelCommand::Set { name: MASTER.into(), words });
+    lab.run(3_000);
+    lab.kill(6000);
+    lab.until("+try-failover", 3_000);
+    assert_eq!(lab.saved.masters[0].leader_epoch.0, 6);
 }
 
 #[test]

@@ -156,6 +156,16 @@ impl Life<'_> {
         });
     }
 
+    /// Waits until no peer is in the file any more. After a reset ours keeps them there until they are heard of again, or for three
+    /// periods of hellos (docs/COMPATIBILITY.md).
+    #[track_caller]
+    pub fn await_no_peers(&self) {
+        wait_for(&format!("{:?} to forget all peers", self.kind), 30, || {
+            self.ok(&["SENTINEL", "FLUSHCONFIG"]);
+            !self.node.conf_text().contains("sentinel known-sentinel ")
+        });
+    }
+
     /// Sends commands, one a line, each of which must succeed; then remembers the file.
     #[track_caller]
     pub fn tell(&mut self, commands: &str) {

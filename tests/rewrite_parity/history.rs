@@ -98,7 +98,8 @@ fn discover(life: &mut Life) {
     greet(life, 7, OTHER, 7, two, 7);
     life.await_lines(&["sentinel monitor m 127.0.0.1 {two} 1", "sentinel config-epoch m 7"]);
     life.picture("a newer configuration");
-    life.tell("SENTINEL RESET m");
+    life.ok(&["SENTINEL", "RESET", "m"]);
+    life.await_no_peers();
     // The replica that the peer spoke of says that it is none, so there is nothing to be found behind it.
     life.flush("a reset");
     life.stop();
@@ -199,7 +200,9 @@ fn host_names() {
                 life.tell("SENTINEL CONFIG SET announce-hostnames no");
                 life.tell("SENTINEL CONFIG SET announce-hostnames yes\nSENTINEL SET m quorum 5");
                 life.tell("SENTINEL MONITOR n localhost {two} 2");
-                life.tell("SENTINEL CONFIG SET announce-hostnames no\nSENTINEL RESET *");
+                life.tell("SENTINEL CONFIG SET announce-hostnames no");
+                life.ok(&["SENTINEL", "RESET", "*"]);
+                life.await_no_peers();
                 life.flush("a reset");
             },
         );

@@ -97,6 +97,8 @@ faults! {
     Remonitor = 2,
     /// An operator asks, flushes, and plays with the debug settings.
     Curiosity = 3,
+    /// Somebody tells a Sentinel of an epoch that no fleet can have reached.
+    RogueEpoch = 2,
     /// An operator has a Sentinel crash in its next failover.
     SimulateFailure = 4,
     /// An operator re-points a server by hand.
@@ -209,6 +211,7 @@ impl World {
             | Fault::Remonitor
             | Fault::Curiosity
             | Fault::SimulateFailure
+            | Fault::RogueEpoch
             | Fault::HandMadeRole => self.operate(fault, node, server),
             Fault::AddressReuse => self.reuse_address(),
         }

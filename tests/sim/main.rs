@@ -8,6 +8,8 @@ mod clock;
 mod disk;
 mod door;
 mod faults;
+#[cfg(feature = "holes")]
+mod holes;
 mod link;
 mod liveness;
 mod mass;

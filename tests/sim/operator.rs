@@ -59,7 +59,28 @@ impl World {
                 self.nodes[node].doomed = true;
                 self.mend_after(15_000, 30_000, Mend::Node(node));
             }
+            Fault::RogueEpoch => self.claim_epoch(node, cluster),
             _ => self.hand_made_role(server),
+        }
+    }
+
+    /// A client that may publish makes up a hello with a huge epoch, of a peer or of a stranger.
+    fn claim_epoch(&mut self, node: usize, cluster: usize) {
+        let Some(master) = self.master_of(cluster) else { return };
+        let from = self.rng.random_range(0..self.home);
+        let id = if self.rng.random() { self.nodes[from].my_id.clone() } else { self.fresh_id() };
+        let epoch = [1_u64 << 33, 1 << 62, u64::MAX][self.rng.random_range(0..3)];
+        let configuration = if self.rng.random() { epoch } else { 0 };
+        let (address, name) = (self.nodes[from].address, &self.plan.clusters[cluster].name);
+        let hello = format!(
+            "{},{},{id},{epoch},{name},{},{},{configuration}",
+            address.ip(),
+            address.port(),
+            master.ip(),
+            master.port()
+        );
+        if from != node {
+            self.order(node, &["PUBLISH", "__sentinel__:hello", &hello]);
         }
     }
 

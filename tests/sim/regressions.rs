@@ -3,4 +3,21 @@
 //! A seed means the same run only as long as the simulator draws the same numbers in the same order; a change of the simulator makes
 //! it just another seed. What it found belongs into a scenario as well.
 
-pub const REGRESSIONS: &[(&str, u64, &str)] = &[];
+pub const REGRESSIONS: &[(&str, u64, &str)] = &[
+    (
+        "monitored again, second vote",
+        168,
+        "a Sentinel voted twice in the epoch in which its master was removed and monitored again",
+    ),
+    (
+        "monitored again, two leaders",
+        52,
+        "two leaders of one epoch, one of which had been told to monitor the master again",
+    ),
+    (
+        "monitored again, two addresses",
+        361142318732184,
+        "two addresses under one configuration epoch, by the same Sentinel",
+    ),
+    ("saved, and not known to be", 254, "a stopped process told of less than was on its disk"),
+];

@@ -143,6 +143,10 @@ fn learn_ip(fleet: &mut Fleet, cx: &mut Cx, host: &str, ip: IpAddr) {
     }
 }
 
+/// Watches a master from now on.
+///
+/// Differs: its votes begin after the epoch that the process has reached. The reference begins at 0, and whoever removes a master and
+/// monitors it again has this Sentinel vote twice in one epoch (spec 2 §8.1).
 fn add(fleet: &mut Fleet, cx: &mut Cx, words: Monitor, ip: IpAddr) {
     let Ok(port) = u16::try_from(words.port) else {
         return refuse(cx, words.id, ErrorReply::InvalidPortNumber);
@@ -155,6 +159,7 @@ fn add(fleet: &mut Fleet, cx: &mut Cx, words: Monitor, ip: IpAddr) {
     let mut settings = MasterSettings::new(MasterName::from(words.name), words.host, port, quorum);
     settings.down_after = cx.globals.tunables.default_down_after;
     settings.failover_timeout = cx.globals.tunables.default_failover_timeout;
+    settings.leader_epoch = cx.globals.current_epoch;
     let master = fleet.add_master(settings, cx);
     fleet.masters[master].instance.address.ip = Some(ip);
     fleet.publish_address(master, cx);

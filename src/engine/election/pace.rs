@@ -23,11 +23,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 /// Questions that nobody needs to wait for.
 const FREE: u32 = 64;
 /// What one more question costs all who have to answer and to read the answer.
-const COST: Duration = Duration::from_micros(50);
+const COST: Duration = Duration::from_micros(250);
 /// Up to here answers are quick, and nobody asks later for the sake of others.
 const QUICK: Duration = Duration::from_millis(50);
 /// The longest time for which a question is left to those who come first.
-const LONGEST_STAGGER: Duration = Duration::from_secs(2);
+const LONGEST_STAGGER: Duration = Duration::from_secs(4);
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
@@ -102,7 +102,7 @@ pub fn hold_back(fleet: &Fleet, cx: &Cx, id: MasterId) -> Duration {
     // Some may be frozen; if most are silent, it is the load.
     let usual = open.get(open.len().saturating_sub(1) / 2).copied().unwrap_or_default();
     let trip = cx.pace.round_trip(now).max(usual);
-    HOLD_BACK.max(trip * 2).saturating_mul(rank_of_us(fleet, cx, id)).min(LONGEST_HOLD_BACK)
+    HOLD_BACK.max(trip * 3).saturating_mul(rank_of_us(fleet, cx, id)).min(LONGEST_HOLD_BACK)
 }
 
 fn rank_of_us(fleet: &Fleet, cx: &Cx, id: MasterId) -> u32 {
@@ -146,8 +146,8 @@ mod tests {
         pace.count(Instant::ZERO, FREE as usize);
         assert_eq!(pace.stagger(Instant::ZERO), Duration::ZERO);
         pace.count(Instant::ZERO, 1_000);
-        assert_eq!(pace.stagger(Instant::ZERO), ms(50));
-        assert_eq!(pace.stagger(Instant::from_millis(20)), ms(30));
-        assert_eq!(pace.stagger(Instant::from_millis(100)), Duration::ZERO);
+        assert_eq!(pace.stagger(Instant::ZERO), ms(250));
+        assert_eq!(pace.stagger(Instant::from_millis(20)), ms(230));
+        assert_eq!(pace.stagger(Instant::from_millis(500)), Duration::ZERO);
     }
 }

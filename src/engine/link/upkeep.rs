@@ -4,7 +4,10 @@
 
 use std::time::Duration;
 
-use super::{CONTACT_WAIT, ConnId, ConnKind, Entity, Instant, on_disconnected, send, shortest_down_after};
+use super::{
+    CONTACT_WAIT, ConnId, ConnKind, Entity, Instant, on_disconnected, send, shortest_down_after,
+    touch_with_master,
+};
 use crate::engine::action::{Action, Target};
 use crate::engine::cx::Cx;
 use crate::engine::fleet::Fleet;
@@ -39,6 +42,10 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) -> Option<Instant> {
     }
     let now = cx.mono();
     for kind in [ConnKind::Command, ConnKind::PubSub] {
+        if kind == ConnKind::PubSub && fleet.links[id].command.has_failed() {
+            // As soon as somebody is there it is looked at again.
+            continue;
+        }
         let Some(conn) = fleet.links[id].conn_mut(kind).filter(|conn| conn.is_down()) else { continue };
         let due = conn.retry_at(now);
         if due <= now {
@@ -117,6 +124,25 @@ fn ping(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) {
         link.ping_sent_at = Some(cx.mono());
         if link.start_clock(cx.mono()) {
             link.owners.iter().for_each(|owner| cx.touch(*owner));
+        }
+    }
+}
+
+/// A peer answered something else than a PING: it lives, and the PING that is on its way has not been answered only because it waits its
+/// turn. Silence begins anew.
+///
+/// Differs: for the reference only answers to PING count. Where hundreds of masters fail together, a PING waits behind as many questions,
+/// and Sentinels that are busy with each other's would hold each other for dead just when they are needed. Only peers share a queue so.
+pub fn on_peer_answer(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) {
+    let now = cx.mono();
+    let link = &mut fleet.links[id];
+    if link.pubsub.is_some() || link.active_ping_at.is_none_or(|at| at == now) {
+        return;
+    }
+    link.active_ping_at = Some(now);
+    for owner in link.owners.clone() {
+        if fleet.instance(owner).is_some_and(|instance| instance.s_down) {
+            touch_with_master(fleet, cx, owner);
         }
     }
 }

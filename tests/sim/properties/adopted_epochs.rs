@@ -50,8 +50,8 @@ impl Property for AdoptedEpochs {
                 }
                 Ok(())
             }
-            Seen::Notice { name, payload } if name == "+promoted-slave" => {
-                // It may be over before anything is saved, or told to peers.
+            Seen::Notice { name, payload } if name == "+selected-slave" => {
+                // It may be over, or overtaken, before it is saved, or told to peers.
                 let won = words::instance(payload).and_then(|named| {
                     let epoch = self.leads.of(scene.node, named.master)?.epoch?;
                     Some((named.master.to_owned(), (epoch, named.address)))

@@ -1,9 +1,10 @@
 //! **Nothing is held for down before it was silent for down-after**, and a new master gets all of it from our first connection: it is not
 //! failed over because all its clients arrive at once (spec 2 §7.1, §9.8; §14.2 row 2). And what was down is alive again only by an answer.
 //!
-//! Silence is the time without an answer to PING that counts as life, on a connection that the Sentinel still has. A master that calls itself
-//! a replica is down for another reason (§7.1 b), and left out. A leader goes on with the replica that it promoted until its failover ends, and
-//! a replica that a RESET set aside is watched meanwhile: neither begins anew by being announced. The least down-after since the start counts, as an operator may change it.
+//! Silence is the time without an answer that counts as life (of a server to PING, of a Sentinel to anything), on a connection that is still
+//! there. A master that calls itself a replica is down for another reason (§7.1 b), and left out. A leader goes on with the replica that it
+//! promoted until its failover ends, and a replica that a RESET set aside is watched meanwhile: neither begins anew by being announced. The
+//! least down-after since the start counts, as an operator may change it.
 //! Reference Sentinels are skipped: theirs begins at the switch, not at the connection.
 
 use std::collections::BTreeMap;
@@ -70,10 +71,7 @@ impl Property for DownAfter {
                     node.alive.insert(*to, (at, at));
                 }
             }
-            Seen::Got {
-                from,
-                reply: Reply::Ping(PingReply::Pong | PingReply::Loading | PingReply::MasterDown),
-            } => {
+            Seen::Got { from, reply } if is_life(scene, *from, reply) => {
                 let alive = node.alive.entry(*from).or_insert((scene.at, scene.at));
                 if scene.at > alive.0 {
                     *alive = (scene.at, alive.0);
@@ -221,6 +219,15 @@ fn replicas(scene: &Scene) -> Vec<(SocketAddrV4, String)> {
     let all = masters.flat_map(|master| master.replicas.iter().map(|place| (place, master.name.to_string())));
     let address = |(host, port): &(String, u16)| Some(SocketAddrV4::new(host.parse().ok()?, *port));
     all.filter_map(|(place, name)| Some((address(place)?, name))).collect()
+}
+
+/// An answer to PING; or, of another Sentinel, to a question or a hello, in front of which the PONG may have to wait.
+fn is_life(scene: &Scene, from: SocketAddrV4, reply: &Reply) -> bool {
+    match reply {
+        Reply::Ping(PingReply::Pong | PingReply::Loading | PingReply::MasterDown) => true,
+        Reply::MasterDown(_) | Reply::Integer(_) => !scene.servers.contains_key(&from),
+        _ => false,
+    }
 }
 
 /// Where a start finds everybody in the file.

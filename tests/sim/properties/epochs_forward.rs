@@ -2,10 +2,14 @@
 //! crash, would use it a second time (spec 2 §1.1, §8.3).
 //!
 //! Three epochs are watched: the current one and each master's configuration epoch in hellos, both and each master's last vote in the file.
-//! What was told counts from what the Sentinel knew to be saved at that time: a new configuration is told of although it can't be saved, since our vote for
-//! its epoch is on disk. An operator who removes a master takes its epochs with it.
+//! What was told counts as far as it was saved at that time: a new configuration is told of although it can't be saved, since our vote for
+//! its epoch is on disk. Its hello then tells of no lesser epoch than its own, while those of other masters go on with what the Sentinel knows to
+//! be saved. So a current epoch that is the configuration's own binds the hellos of that master; a greater one binds all.
 //!
-//! Reference Sentinels: in the file only; they tell of epochs that are not saved.
+//! An operator who removes a master takes its configuration epoch with it, but not that of the last vote: whoever is told to monitor it again
+//! has not voted less.
+//!
+//! Reference Sentinels: in the file only; they tell of epochs that are not saved. Their votes begin anew with a master that was removed.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +20,7 @@ use crate::seen::{Kind, Property, Scene, Seen};
 
 #[derive(Default)]
 pub struct EpochsForward {
-    /// By Sentinel: what it told and had on disk by then.
+    /// By Sentinel: what it told of beyond a configuration, and had on disk by then.
     told: BTreeMap<String, Epoch>,
     /// By Sentinel: the current epoch of its file.
     saved: BTreeMap<String, Epoch>,
@@ -26,6 +30,8 @@ pub struct EpochsForward {
 
 #[derive(Default)]
 struct OfMaster {
+    /// The current epoch that its hellos told of, if it was on disk by then.
+    current: Epoch,
     told: Epoch,
     saved: Epoch,
     vote: Epoch,
@@ -34,9 +40,10 @@ struct OfMaster {
 }
 
 impl OfMaster {
-    fn begin_anew(&mut self, lower: bool) {
+    fn begin_anew(&mut self, kind: Kind, lower: bool) {
         if self.removed && lower {
-            *self = OfMaster::default();
+            let vote = if kind == Kind::Ours { self.vote } else { Epoch::ZERO };
+            *self = OfMaster { vote, ..OfMaster::default() };
         }
     }
 }
@@ -58,18 +65,21 @@ impl Property for EpochsForward {
             }
             Seen::Greeted { hello, .. } if facts.kind == Kind::Ours => {
                 let told = self.told.entry(me.clone()).or_default();
-                let saved = self.saved.get(me).copied().unwrap_or_default();
-                forward("told epoch", told, hello.current_epoch.min(saved))?;
+                let on_disk = self.saved.get(me).copied().unwrap_or_default();
+                let current = hello.current_epoch;
+                not_back("told epoch", *told, current)?;
+                if current > hello.config_epoch {
+                    *told = (*told).max(current.min(on_disk));
+                }
                 let name = hello.master_name.as_str();
                 let Some(saved) = words::master(&facts.disk, name).map(|master| master.config_epoch) else {
                     return Ok(());
                 };
                 let known = self.masters.entry((me.clone(), name.to_owned())).or_default();
-                known.begin_anew(hello.config_epoch < known.told);
-                if hello.config_epoch < known.told {
-                    let epoch = hello.config_epoch;
-                    return Err(format!("told of configuration {epoch} of {name} after {}", known.told));
-                }
+                known.begin_anew(facts.kind, hello.config_epoch < known.told || current < known.current);
+                not_back("told epoch", known.current, current)?;
+                not_back("told configuration epoch", known.told, hello.config_epoch)?;
+                known.current = known.current.max(current.min(on_disk));
                 known.told = known.told.max(hello.config_epoch.min(saved));
                 Ok(())
             }
@@ -79,7 +89,8 @@ impl Property for EpochsForward {
                 for master in &facts.disk.masters {
                     let key = (me.clone(), master.name.to_string());
                     let known = self.masters.entry(key).or_default();
-                    known.begin_anew(master.config_epoch < known.saved || master.leader_epoch < known.vote);
+                    let lower = master.config_epoch < known.saved || master.leader_epoch < known.vote;
+                    known.begin_anew(facts.kind, lower);
                     forward("saved configuration epoch", &mut known.saved, master.config_epoch)?;
                     forward("epoch of the saved vote", &mut known.vote, master.leader_epoch)?;
                 }
@@ -91,10 +102,15 @@ impl Property for EpochsForward {
 }
 
 fn forward(what: &str, known: &mut Epoch, now: Epoch) -> Result<(), String> {
-    if now < *known {
+    not_back(what, *known, now)?;
+    *known = now;
+    Ok(())
+}
+
+fn not_back(what: &str, known: Epoch, now: Epoch) -> Result<(), String> {
+    if now < known {
         return Err(format!("the {what} went back from {known} to {now}"));
     }
-    *known = now;
     Ok(())
 }
 
@@ -132,7 +148,31 @@ mod tests {
     fn who_removes_a_master_takes_its_epochs() {
         let mut stage = Stage::new(EpochsForward::default());
         stage.epochs(3, 2, 1).fine(Seen::Saved).fine(ordered("SENTINEL RESET m"));
-        stage.epochs(3, 0, 0).wrong(Seen::Saved);
+        stage.epochs(3, 2, 0).wrong(Seen::Saved);
         stage.fine(ordered("SENTINEL REMOVE m")).fine(Seen::Saved);
+    }
+
+    #[test]
+    fn but_not_that_of_the_last_vote() {
+        let mut stage = Stage::new(EpochsForward::default());
+        stage.epochs(3, 2, 1).fine(Seen::Saved).fine(ordered("SENTINEL REMOVE m"));
+        stage.epochs(3, 0, 0).wrong(Seen::Saved).epochs(3, 3, 0).fine(Seen::Saved);
+        stage.nodes[1].kind = Kind::Reference;
+        stage.node(1).epochs(3, 2, 1).fine(Seen::Saved).fine(ordered("SENTINEL REMOVE m"));
+        stage.epochs(3, 0, 0).fine(Seen::Saved);
+    }
+
+    #[test]
+    fn a_configuration_that_may_not_be_saved_binds_its_own_master_only() {
+        let other = |current| {
+            let mut hello = hello(0, current, 1, 0);
+            hello.master_name = "other".into();
+            hello
+        };
+        let mut stage = Stage::new(EpochsForward::default());
+        // On disk, but the Sentinel does not know it yet.
+        stage.epochs(1, 1, 1).fine(Seen::Saved).fine(greeted(hello(0, 1, 1, 1))).fine(greeted(other(0)));
+        stage.wrong(greeted(hello(0, 0, 1, 1)));
+        stage.epochs(2, 1, 1).fine(Seen::Saved).fine(greeted(hello(0, 2, 1, 1))).wrong(greeted(other(0)));
     }
 }

@@ -2,13 +2,18 @@
 //! quorum, voted for this leader in exactly the epoch it leads (spec 2 §8.2). What an operator orders by SENTINEL FAILOVER on that very
 //! Sentinel needs no votes (§9.10).
 //!
-//! Votes count when they left the voter: more than the leader can have got. The Sentinels known are those of its file at that time; for some
+//! Votes count when they left the voter: more than the leader can have got. Of a Sentinel of another fleet, which shares our master's name and
+//! with which servers brought us together, only what reached the leader is shown: its answer, in the epoch in which it was asked for a
+//! vote for this master. The Sentinels known are those of its file at that time; for some
 //! seconds after SENTINEL RESET also those that were known before, or it would elect itself while it knows nobody. Reference Sentinels are
 //! skipped: they count votes at another epoch than the one they lead (§8.2, §8.6), and do forget.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddrV4;
 
 use sentineld::model::Epoch;
+use sentineld::wire::Reply;
+use sentineld::wire::reply::MasterDownReply;
 
 use super::leads::{Lead, Leads};
 use super::words;
@@ -22,6 +27,8 @@ pub struct Mandate {
     leads: Leads,
     /// Master, epoch, candidate → who voted for it.
     votes: BTreeMap<(String, Epoch, String), BTreeSet<String>>,
+    /// By Sentinel: whom it asked for votes of which epoch, and for which master.
+    asked: BTreeMap<(usize, SocketAddrV4, Epoch), BTreeSet<String>>,
     /// By Sentinel: when it was told to forget which master's peers, and how many there were.
     resets: BTreeMap<usize, Vec<(u64, String, usize)>>,
     /// By Sentinel and master: the quorums that an operator set.
@@ -39,6 +46,16 @@ impl Property for Mandate {
             Seen::Told { master, leader: Some(leader), epoch, .. } => {
                 let key = (master.to_string(), *epoch, leader.clone());
                 self.votes.entry(key).or_default().insert(scene.facts().run_id.clone());
+                Ok(())
+            }
+            Seen::Asked { to, master, epoch, candidate: Some(_) } => {
+                if let Some(name) = self.leads.master_at(scene.node, *master) {
+                    self.asked.entry((scene.node, *to, *epoch)).or_default().insert(name.to_owned());
+                }
+                Ok(())
+            }
+            Seen::Got { from, reply: Reply::MasterDown(vote) } => {
+                self.answered(scene, *from, vote);
                 Ok(())
             }
             Seen::Ordered { words } => {
@@ -61,6 +78,17 @@ impl Property for Mandate {
 }
 
 impl Mandate {
+    /// An answer of a Sentinel whose own deeds are not shown.
+    fn answered(&mut self, scene: &Scene, from: SocketAddrV4, vote: &MasterDownReply) {
+        let is_shown = scene.nodes.iter().any(|node| node.address == from);
+        let Some(leader) = vote.leader.as_ref().filter(|_| !is_shown) else { return };
+        let asked = self.asked.get(&(scene.node, from, vote.leader_epoch));
+        for name in asked.into_iter().flatten() {
+            let key = (name.clone(), vote.leader_epoch, leader.to_string());
+            self.votes.entry(key).or_default().insert(from.to_string());
+        }
+    }
+
     fn ordered(&mut self, scene: &Scene, words: &[String]) {
         for master in &scene.facts().disk.masters {
             let name = master.name.to_string();
@@ -136,6 +164,22 @@ mod tests {
         // Less than the quorum.
         stage.elected(3, &[2], 2).file().quorum = 3;
         stage.wrong(pointed(2, None)).fine(ordered("SENTINEL SET m quorum 2")).fine(pointed(2, None));
+    }
+
+    #[test]
+    fn what_a_sentinel_of_another_fleet_answers_counts() {
+        let vote = |epoch| {
+            let vote = MasterDownReply {
+                down: true,
+                leader: Some(id(0).as_str().into()),
+                leader_epoch: Epoch(epoch),
+            };
+            Seen::Got { from: sentinel(9), reply: Reply::MasterDown(vote) }
+        };
+        let mut stage = Stage::new(Mandate::default());
+        stage.elected(1, &[], 2).fine(vote(1)).wrong(pointed(2, None));
+        stage.fine(asked(sentinel(9), 1, Some(0))).fine(vote(2)).wrong(pointed(2, None));
+        stage.fine(vote(1)).fine(pointed(2, None));
     }
 
     #[test]

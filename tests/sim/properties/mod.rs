@@ -19,6 +19,7 @@ mod no_demotion;
 mod one_leader;
 mod one_vote;
 mod opinions;
+mod own_words;
 mod parallel_syncs;
 mod password;
 mod publication;
@@ -44,6 +45,7 @@ pub fn all() -> Vec<Box<dyn Property>> {
         Box::<best_replica::BestReplica>::default(),
         Box::<no_demotion::NoDemotion>::default(),
         Box::<foreign::Foreign>::default(),
+        Box::<own_words::OwnWords>::default(),
         Box::<parallel_syncs::ParallelSyncs>::default(),
         Box::<spacing::Spacing>::default(),
         Box::<publication::Publication>::default(),

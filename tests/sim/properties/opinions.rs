@@ -1,13 +1,13 @@
 //! **A master is objectively down only by opinions about its address, heard within five seconds**, one for each Sentinel, together with our
 //! own. What peers said of the address before, or said long ago, or took back, counts nothing (spec 2 §7.2, §7.3, §9.8).
 //!
-//! Counted are the answers that reached it on connections it still had, each about the address that was asked. The quorum is the least that
+//! Counted are the answers that reached it on connections it still had, each about the addresses that the peer was asked about before: a
+//! Sentinel that asked about two can't be told which of them an answer was about. The quorum is the least that
 //! its file or an operator's SET gave since its start. Reference Sentinels are skipped: opinions survive their switches.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
 
-use sentineld::engine::ConnKind;
 use sentineld::wire::Reply;
 
 use super::words;
@@ -23,8 +23,8 @@ pub struct Opinions {
 
 #[derive(Default)]
 struct Node {
-    /// By peer: the masters it was asked about, whose answers are owed.
-    asked: BTreeMap<SocketAddrV4, VecDeque<SocketAddrV4>>,
+    /// By peer: the addresses it was asked about.
+    asked: BTreeMap<SocketAddrV4, BTreeSet<SocketAddrV4>>,
     /// By peer and master: it was told to be down then.
     down: BTreeMap<(SocketAddrV4, SocketAddrV4), u64>,
     /// What it holds for subjectively down itself.
@@ -44,17 +44,15 @@ impl Property for Opinions {
         let node = self.nodes.entry(scene.node).or_default();
         match seen {
             Seen::Started => *node = Node::default(),
-            Seen::Asked { to, master, .. } => node.asked.entry(*to).or_default().push_back(*master),
-            Seen::Broken { to, kind: ConnKind::Command } => {
-                node.asked.remove(to);
+            Seen::Asked { to, master, .. } => {
+                node.asked.entry(*to).or_default().insert(*master);
             }
             Seen::Got { from, reply: Reply::MasterDown(reply) } => {
-                let about = node.asked.get_mut(from).and_then(VecDeque::pop_front);
-                if let Some(about) = about {
-                    let key = (*from, about);
+                for about in node.asked.get(from).into_iter().flatten() {
+                    let key = (*from, *about);
                     if reply.down {
                         node.down.insert(key, scene.at);
-                    } else {
+                    } else if node.asked[from].len() == 1 {
                         node.down.remove(&key);
                     }
                 }

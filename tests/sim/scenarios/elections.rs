@@ -57,3 +57,33 @@ fn peers_in_the_file_are_known_at_once() {
         (0..3).any(|node| said(world, node, 0, "+odown").is_some())
     });
 }
+
+#[test]
+fn a_master_that_is_monitored_again_is_elected_for_in_fresh_epochs() {
+    for_seeds(|seed| {
+        let sentinels = 1 + 2 * usize::try_from(seed % 2).expect("small");
+        let mut world = healthy(seed, sentinels, 2);
+        world.kill_server(server(0), false);
+        let first = fail_over(&mut world, 0);
+        let (ip, port) = (first.ip().to_string(), first.port().to_string());
+        let (name, quorum) = (world.plan.clusters[0].name.clone(), sentinels.div_ceil(2).to_string());
+        for node in 0..sentinels {
+            world.order(node, &["SENTINEL", "REMOVE", &name]);
+            world.order(node, &["SENTINEL", "MONITOR", &name, &ip, &port, &quorum]);
+            world
+                .order(node, &["SENTINEL", "SET", &name, "down-after-milliseconds", &DOWN_AFTER.to_string()]);
+        }
+        until(&mut world, "discovery", 5_000, |world| {
+            world.facts.iter().all(|facts| {
+                let master = &facts.disk.masters[0];
+                master.peers.len() == sentinels - 1 && !master.replicas.is_empty()
+            })
+        });
+        pass(&mut world, 3_000);
+        world.kill_server(first, false);
+        until(&mut world, "second promotion", DOWN_AFTER + 5_000, |world| {
+            promoted(world).is_some_and(|address| address != first)
+        });
+        pass(&mut world, 2_000);
+    });
+}
