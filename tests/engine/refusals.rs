@@ -3,8 +3,8 @@
 use sentineld::engine::{ConnId, Input, Tag};
 use sentineld::wire::{Reply, Request, SentinelCommand};
 
-use crate::lab::{Lab, MASTER, lab};
-use crate::stub::replica_info;
+use crate::lab::{Disk, Lab, MASTER, lab};
+use crate::stub::{master_info, replica_info};
 
 impl Lab {
     /// What mute stand-ins owed arrives now, in order.
@@ -66,9 +66,17 @@ fn peers_hear_of_a_promotion_after_clients() {
     let mut lab = lab(2, 1);
     lab.run(3_000);
     lab.mark();
+    lab.stub(6001).obeys = false;
     lab.stub(6002).obeys = false;
     lab.ask(SentinelCommand::Failover(MASTER.into()));
-    lab.until("+switch-master", 3_000);
+    lab.until("+failover-state-wait-promotion", 2_000);
+    // The save takes until the next hello is due.
+    lab.disk = Disk::Hangs;
+    lab.stub(6001).info = Some(master_info(6001, &[]));
+    lab.run(2_500);
+    assert_eq!(lab.count("+switch-master"), 0, "{}", lab.history());
+    lab.save_all();
+    assert_eq!(lab.count("+switch-master"), 1, "{}", lab.history());
     let names_it =
         |request: &Request| matches!(request, Request::Publish(hello) if hello.master_port == 6001);
     assert_eq!(lab.asked_of(6000, names_it), 1, "one goes out, behind the announcement");
