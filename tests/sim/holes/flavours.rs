@@ -57,7 +57,7 @@ pub fn rows() -> Vec<Row> {
         prompt(Hole::GivesUpWithoutReplica, 200, (8_000, 60_000), replicas_come_late),
         safety(Hole::WrongPasswordIsDeath, 20, "password", wrong_passwords),
         safety(Hole::ForcedWithoutVotes, 40, "one leader", forced_together),
-        safety(Hole::KeepsLostMandate, 100, "lost its mandate", frozen_leaders),
+        safety(Hole::KeepsLostMandate, 200, "lost its mandate", frozen_leaders),
     ]
 }
 
