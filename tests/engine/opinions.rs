@@ -36,20 +36,43 @@ fn thinks_so(lab: &mut Lab) -> bool {
     peer.instance.flags.contains(&"master_down")
 }
 
-#[test]
-fn an_opinion_lasts_for_five_seconds_from_the_reply() {
-    let mut lab = agreed(0);
-    lab.stub(5001).mute = true;
+/// When the first peer was asked last, in milliseconds: it answers at once.
+fn last_question(lab: &Lab) -> u64 {
     let to_it = lab
         .sent
         .iter()
         .filter(|(_, to, request)| *to == 5001 && matches!(request, Request::IsMasterDown { .. }));
-    let last = to_it.map(|(at, ..)| *at).max().expect("a question") / 1_000_000;
+    to_it.map(|(at, ..)| *at).max().expect("a question") / 1_000_000
+}
+
+#[test]
+fn an_opinion_lasts_for_five_seconds_from_the_reply() {
+    let mut lab = agreed(0);
+    lab.stub(5001).mute = true;
+    let last = last_question(&lab);
     let now = lab.now / 1_000_000;
     lab.run(last + 5_000 - now);
     assert_eq!(lab.count("-odown"), 0, "{}", lab.history());
     lab.run(1);
     assert_eq!(lab.count("-odown"), 1);
+}
+
+#[test]
+fn a_stall_of_ours_makes_no_opinion_younger() {
+    for (stall, down) in [(1_200, 1), (1_800, 0)] {
+        let mut lab = agreed(0);
+        (5001..=5002).for_each(|port| lab.stub(port).mute = true);
+        let last = last_question(&lab);
+        lab.stub(6000).up = true;
+        lab.until("-sdown master", 2_000);
+        lab.run(last + 3_500 - lab.now / 1_000_000);
+        lab.mark();
+        lab.kill(6000);
+        lab.run(10);
+        lab.freeze(stall);
+        assert_eq!(lab.count("+sdown master"), 1, "{}", lab.history());
+        assert_eq!(lab.count("+odown"), down, "{stall}: {}", lab.history());
+    }
 }
 
 #[test]

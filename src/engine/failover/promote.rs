@@ -145,8 +145,11 @@ fn still_wanted(fleet: &Fleet, cx: &Cx, id: MasterId, since: Instant) -> bool {
 
 /// Makes a saved promotion known: to subscribers, to clients, to the reconfiguration script, to the other Sentinels.
 pub fn announce_promotion(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
-    let Failover::Reconfiguring { promoted, announced, .. } = &mut fleet.masters[id].failover else { return };
-    *announced = true;
+    let Failover::Reconfiguring { promoted, announced, since, .. } = &mut fleet.masters[id].failover else {
+        return;
+    };
+    // A slow disk takes nothing off the time in which replicas are re-pointed, and off that before the next failover.
+    (*announced, *since) = (true, cx.mono());
     let promoted = *promoted;
     fleet.announce(cx, Level::Warning, "+promoted-slave", Entity::Replica(promoted), "");
     if cx.globals.simulate.after_promotion {
