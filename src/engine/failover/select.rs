@@ -114,7 +114,7 @@ fn has_reported(fleet: &Fleet, cx: &Cx, replica: &Replica, since: Instant) -> bo
         return true;
     }
     let master = &fleet.masters[replica.master];
-    let Some(down_at) = master.o_down_at.filter(|_| master.o_down) else { return false };
+    let down_at = master.o_down_at.filter(|_| master.o_down).unwrap_or(Instant::ZERO);
     let recent = replica.info.questioned_at.is_some_and(|at| cx.mono().since(at) < REPORT_AGE);
     recent && replica.info.tells_of(down_at)
 }
