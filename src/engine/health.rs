@@ -9,7 +9,7 @@ use super::fleet::Fleet;
 use super::hole::Hole;
 use super::link::send;
 use super::notice::Level;
-use super::peer::{AskState, Peer};
+use super::peer::Peer;
 use super::tag::{Ask, Entity};
 use crate::model::{Instant, MasterId};
 use crate::wire::{Request, Role};
@@ -91,9 +91,8 @@ pub fn odown_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instan
     let master = &fleet.masters[id];
     let (now, age) = (cx.mono(), cx.globals.tunables.ask_period * 5);
     // After a stall of ours an opinion may be too old before `ask_step` had a chance to drop it.
-    let is_fresh = |ask: &AskState| ask.replied_at.is_some_and(|at| now.since(at) <= age);
     let peers = || master.peers.iter().map(|peer| &fleet.peers[*peer]);
-    let down = || peers().filter(|peer| peer.ask.master_down && is_fresh(&peer.ask));
+    let down = || peers().filter(|peer| peer.ask.master_down && peer.ask.fresh_until(age) >= now);
     let quorum = master.settings.quorum as usize;
     // One Sentinel has one opinion, by however many entries it is known. They are told apart only if there are enough of them.
     let opinions =

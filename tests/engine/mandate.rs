@@ -65,8 +65,8 @@ fn a_configuration_of_the_same_epoch_or_a_later_one_ends_it() {
     }
 }
 
-#[test]
-fn a_candidate_stops_as_well() {
+/// Stands for election, and gets no votes.
+fn candidate() -> Lab {
     let mut lab = lab_with(1, 2, |settings| settings.masters[0].failover_timeout = Duration::from_secs(60));
     for port in [5001, 5002] {
         lab.stub(port).down = true;
@@ -76,6 +76,12 @@ fn a_candidate_stops_as_well() {
     lab.mark();
     lab.kill(6000);
     lab.until("+try-failover", 1_500);
+    lab
+}
+
+#[test]
+fn a_candidate_stops_as_well() {
+    let mut lab = candidate();
     lab.hello(1, 1, 6000, 1);
     assert_eq!(lab.count("-failover-abort-not-elected"), 1, "{}", lab.history());
 }
@@ -122,15 +128,7 @@ fn only_votes_count_that_were_given_to_our_request() {
 
 #[test]
 fn a_candidate_that_was_frozen_stands_again_in_a_fresh_epoch() {
-    let mut lab = lab_with(1, 2, |settings| settings.masters[0].failover_timeout = Duration::from_secs(60));
-    for port in [5001, 5002] {
-        lab.stub(port).down = true;
-        lab.stub(port).vote = crate::stub::Vote::Refuses;
-    }
-    lab.run(3_000);
-    lab.mark();
-    lab.kill(6000);
-    lab.until("+try-failover", 1_500);
+    let mut lab = candidate();
     for port in [5001, 5002] {
         lab.stub(port).vote = crate::stub::Vote::Grants;
     }

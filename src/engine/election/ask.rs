@@ -158,7 +158,7 @@ fn expire(ask: &mut AskState, now: Instant, age: Duration) -> Expiry {
     if !ask.master_down && ask.vote.is_none() {
         return Expiry::Never;
     }
-    let due = ask.replied_at.unwrap_or(Instant::ZERO) + age;
+    let due = ask.fresh_until(age);
     if due >= now {
         return Expiry::At(due + Duration::from_nanos(1));
     }

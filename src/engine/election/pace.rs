@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::tally::{peer_is_live, rank};
+use super::tally::{live_peers, rank};
 use crate::engine::cx::Cx;
 use crate::engine::fleet::Fleet;
 use crate::model::{Instant, MasterId};
@@ -94,10 +94,9 @@ pub fn ask_turn(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant>
 /// How long we let those go first that rank before us: until a request of theirs must have reached us.
 pub fn hold_back(fleet: &Fleet, cx: &Cx, id: MasterId) -> Duration {
     let now = cx.mono();
-    let master = &fleet.masters[id];
-    let peers = master.peers.iter().map(|id| &fleet.peers[*id]).filter(|peer| peer_is_live(fleet, peer));
+    let open = live_peers(fleet, id).map(|peer| peer.ask.open_since());
     let mut open: Vec<Duration> =
-        peers.map(|peer| peer.ask.open_since().map_or(Duration::ZERO, |since| now.since(since))).collect();
+        open.map(|since| since.map_or(Duration::ZERO, |since| now.since(since))).collect();
     open.sort_unstable();
     // Some may be frozen; if most are silent, it is the load.
     let usual = open.get(open.len().saturating_sub(1) / 2).copied().unwrap_or_default();

@@ -68,11 +68,16 @@ pub fn term(cx: &Cx, epoch: Epoch) -> Epoch {
 
 /// Voters within reach, ourselves included.
 pub fn reachable(fleet: &Fleet, id: MasterId) -> usize {
-    1 + fleet.masters[id].peers.iter().filter(|id| peer_is_live(fleet, &fleet.peers[**id])).count()
+    1 + live_peers(fleet, id).count()
+}
+
+/// The other Sentinels of a master that are within reach.
+pub fn live_peers(fleet: &Fleet, id: MasterId) -> impl Iterator<Item = &Peer> {
+    fleet.masters[id].peers.iter().map(|id| &fleet.peers[*id]).filter(|peer| peer_is_live(fleet, peer))
 }
 
 /// Neither down nor without a connection.
-pub fn peer_is_live(fleet: &Fleet, peer: &Peer) -> bool {
+fn peer_is_live(fleet: &Fleet, peer: &Peer) -> bool {
     !peer.instance.s_down && fleet.links[peer.instance.link].command.is_up()
 }
 
@@ -82,8 +87,7 @@ pub fn rank(fleet: &Fleet, cx: &Cx, id: MasterId) -> usize {
     let master = &fleet.masters[id];
     let weight = |run_id: &RunId| (hash(&[master.name.as_str(), run_id.as_str()]), run_id.clone());
     let mine = weight(&cx.globals.my_id);
-    let live = master.peers.iter().map(|id| &fleet.peers[*id]).filter(|peer| peer_is_live(fleet, peer));
-    live.filter(|peer| weight(peer.run_id()) < mine).count()
+    live_peers(fleet, id).filter(|peer| weight(peer.run_id()) < mine).count()
 }
 
 /// A stable hash (FNV-1a, then stirred): two builds of this program must agree about ranks.

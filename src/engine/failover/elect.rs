@@ -19,8 +19,6 @@ use crate::engine::probe;
 use crate::engine::tag::Entity;
 use crate::model::{Epoch, Instant, MasterId};
 
-/// The first pause after an election that was lost; doubles.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The pause before a fresh epoch is this long, and up to as long again.
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
 /// At most, however slowly answers come.
@@ -230,7 +228,7 @@ fn abort_when_late(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, started_at: Ins
     if cx.mono() <= deadline {
         return Some(deadline + Duration::from_nanos(1));
     }
-    abort(fleet, cx, id, "-failover-abort-not-elected", Some(FIRST_PAUSE));
+    abort(fleet, cx, id, "-failover-abort-not-elected", Some(wait::FIRST_PAUSE));
     fleet.masters[id].lacked_votes = true;
     None
 }

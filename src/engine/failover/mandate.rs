@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{Failover, abort};
+use super::{Failover, abort, wait};
 use crate::engine::cx::Cx;
 use crate::engine::fleet::Fleet;
 use crate::engine::hole::Hole;
@@ -15,8 +15,6 @@ use crate::model::{Instant, MasterId};
 
 /// Somebody else is the leader.
 const NOT_ELECTED: &str = "-failover-abort-not-elected";
-/// The pause after a mandate was lost; doubles.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// True if we lead a failover whose promotion is not confirmed, and were elected so lately that we vote for nobody else.
 pub fn has_mandate(fleet: &Fleet, cx: &Cx, id: MasterId) -> bool {
@@ -45,7 +43,7 @@ pub fn check(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Mandate {
     };
     let name = fleet.masters[id].name.clone();
     cx.log(Level::Warning, format!("We do not lead a failover of '{name}' any more: {reason}"));
-    abort(fleet, cx, id, event, Some(FIRST_PAUSE));
+    abort(fleet, cx, id, event, Some(wait::FIRST_PAUSE));
     Mandate::Lost
 }
 

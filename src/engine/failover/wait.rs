@@ -13,6 +13,8 @@ use crate::engine::hole::Hole;
 use crate::engine::master::Deference;
 use crate::model::{Instant, MasterId};
 
+/// The first pause after an election or a mandate was lost; doubles.
+pub const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// A replica that turns up and is lost again does not make us stand for election more often than this.
 const BETWEEN_SEARCHES: Duration = Duration::from_secs(1);
 /// A leader without a connection for this long is gone.
