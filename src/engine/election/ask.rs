@@ -83,8 +83,12 @@ pub fn on_asked(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, asker: Option<&str
 pub fn ask_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     let candidacy = candidacy(fleet, cx, id);
     let turn = ask_turn(fleet, cx, id).filter(|_| candidacy.is_none());
-    let peers = fleet.masters[id].peers.clone();
-    peers.into_iter().filter_map(|peer| ask_peer(fleet, cx, id, peer, (candidacy, turn))).min()
+    let mut due = None;
+    for index in 0..fleet.masters[id].peers.len() {
+        let peer = fleet.masters[id].peers[index];
+        due = due.into_iter().chain(ask_peer(fleet, cx, id, peer, (candidacy, turn))).min();
+    }
+    due
 }
 
 fn ask_peer(
