@@ -120,8 +120,9 @@ fn ask_peer(
     let pause = peer.ask.pause;
     let due = match (peer.ask.sent_at, peer.ask.replied_at) {
         _ if candidacy.is_some() && candidacy != peer.ask.requested => now,
-        // Whatever the reason is to ask now: the answer may be on its way.
-        (Some(sent), _) => sent + period.max(pause),
+        // Whatever the reason is to ask now: the answer may be on its way. A connection loses nothing, so the longer it takes, the less it
+        // helps to ask again.
+        (Some(sent), _) => sent + period.max(pause).max(peer.ask.asking_for() * 2),
         (None, None) => now,
         (None, Some(_)) if peer.ask.now && !satisfied => now,
         (None, Some(replied)) if satisfied => replied + period.max(pause),
