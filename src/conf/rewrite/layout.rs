@@ -40,11 +40,14 @@ pub struct Layout {
     text: Vec<u8>,
     lines: Vec<Content>,
     /// Owner → word → the lines, in their order.
-    kept: HashMap<Option<Vec<u8>>, HashMap<Vec<u8>, Vec<usize>>>,
+    kept: HashMap<Option<Vec<u8>>, Words>,
     /// Of the owners that are written anew: old lines that were not taken yet. What is left in the end goes.
     slots: HashMap<Key, VecDeque<usize>>,
     has_marker: bool,
 }
+
+/// The lines of each word, in their order.
+type Words = HashMap<Vec<u8>, Vec<usize>>;
 
 /// A line.
 #[derive(Debug, PartialEq)]
