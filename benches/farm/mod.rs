@@ -70,7 +70,9 @@ impl Farm {
     pub fn start(groups: usize, replicas: usize, watchers: usize, port: u16) -> Farm {
         assert!(groups <= 250 * 256 && replicas < 250, "more servers than addresses");
         let each = (replicas + 1) * (2 * watchers + 1);
-        let needed = (groups * each).div_ceil(SOCKETS).max(1);
+        // One for each processor, so that many servers die as near to at once as they can.
+        let processors = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let needed = (groups * each).div_ceil(SOCKETS).max(processors);
         let mut farm = Farm { replicas, port, workers: Vec::new(), events: Arc::default() };
         let share = groups.div_ceil(needed);
         for first in (0..groups).step_by(share) {
