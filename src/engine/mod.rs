@@ -282,7 +282,7 @@ fn on_reply(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, tag: Tag, reply: Reply) 
         denial::note(fleet, cx, id.link, tag, &reply);
     }
     if tag.ask == Ask::Info && !matches!(reply, Reply::Info(_)) {
-        report::on_refused(fleet, tag.entity);
+        report::on_refused(fleet, cx, tag.entity);
     }
     match (tag.ask, reply) {
         (Ask::Ping, Reply::Ping(pong)) => link::on_ping_reply(fleet, cx, id.link, &pong),
