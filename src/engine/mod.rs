@@ -274,6 +274,9 @@ fn on_reply(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, tag: Tag, reply: Reply) 
     }
     if stale && matches!(tag.ask, Ask::Ping | Ask::Info | Ask::MasterDown { .. }) {
         // It was true before a freeze of ours; the same was asked again since.
+        if tag.ask == Ask::Info {
+            report::on_refused(fleet, cx, tag.entity);
+        }
         return;
     }
     // The instance may have been removed while the reply was on its way, with its link kept by others.

@@ -1,7 +1,9 @@
 //! Stalls of the process that are too short for TILT: silence is not counted across them, but never postponed for ever (spec 2 §2.3, §7.1).
 
-use sentineld::engine::Input;
-use sentineld::wire::PingReply;
+use std::time::Duration;
+
+use sentineld::engine::{Ask, Input};
+use sentineld::wire::{PingReply, Request};
 
 use crate::lab::{Lab, lab, lab_with};
 
@@ -143,4 +145,19 @@ fn a_master_that_does_not_let_us_in_has_not_died_meanwhile() {
     lab.freeze(1_500);
     assert_eq!(lab.until("+odown", 1_000) - asked, 2_500);
     assert_eq!(lab.history().matches("+sdown").count(), 1, "before it fell silent: {}", lab.history());
+}
+
+#[test]
+fn a_report_from_before_a_freeze_answers_the_question_from_before_it() {
+    let mut lab = lab_with(1, 0, |settings| settings.masters[0].down_after = Duration::from_secs(60));
+    lab.run(9_900);
+    lab.stub(6001).mute = true;
+    lab.run(500);
+    assert!(lab.unanswered.iter().any(|(_, tag, _)| tag.ask == Ask::Info), "one is on its way");
+    lab.freeze(2_500);
+    answers(&mut lab);
+    lab.mark();
+    // The next is the only one that is owed, and is repeated after a second as ever.
+    lab.run(11_500);
+    assert_eq!(lab.asked_of(6001, |request| *request == Request::Info), 2);
 }
