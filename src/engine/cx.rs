@@ -45,8 +45,10 @@ pub struct Cx {
     pub first_save: Revision,
     /// We watch but do not act (spec 2 §2.3).
     pub tilted: bool,
-    /// When the last freeze of this process ended; the start of the clock for none. Silence is not counted across it.
+    /// When the last freeze of this process ended; the start of the clock for none. What was seen before says nothing of the time after.
     pub thawed_at: Instant,
+    /// Silence before this instant is not counted: `thawed_at`, and as much later as stalls took since (`tilt`).
+    pub counted_from: Instant,
     /// Links that were up when a freeze ended, and have given no sign since (`tilt`).
     pub unsampled: BTreeSet<LinkId>,
     /// The weakness that a test put back, if any.
@@ -80,6 +82,7 @@ impl Cx {
             first_save: Revision::default(),
             tilted: false,
             thawed_at: Instant::ZERO,
+            counted_from: Instant::ZERO,
             unsampled: BTreeSet::new(),
             holes: Holes::default(),
             warned: Warned::default(),

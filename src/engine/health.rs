@@ -19,8 +19,8 @@ pub fn sdown_step(fleet: &mut Fleet, cx: &mut Cx, entity: Entity) -> Option<Inst
     let master = &fleet.masters[fleet.master_of(entity)?];
     let down_after = master.settings.down_after;
     let instance = fleet.instance(entity)?;
-    // What is down stays so until it gives a sign; for what is not, a freeze of this process does not count.
-    let floor = if instance.s_down { Instant::ZERO } else { cx.thawed_at };
+    // What is down stays so until it gives a sign; for what is not, freezes of this process do not count.
+    let floor = if instance.s_down { Instant::ZERO } else { cx.counted_from };
     let silent = fleet.links[instance.link].silent_since();
     let mut dues = [silent.map(|since| since.max(floor) + down_after), None, None];
     if let Entity::Master(_) = entity {
@@ -77,7 +77,7 @@ fn lives_until(fleet: &Fleet, cx: &Cx, id: MasterId) -> Option<Instant> {
     let master = &fleet.masters[id];
     let shut =
         fleet.links[master.instance.link].shut.filter(|_| !cx.holes.has(Hole::WrongPasswordIsDeath))?;
-    let unheard = shut.unheard_since.unwrap_or(cx.mono()).max(cx.thawed_at);
+    let unheard = shut.unheard_since.unwrap_or(cx.mono()).max(cx.counted_from);
     Some(unheard + master.settings.down_after).filter(|until| cx.mono() <= *until)
 }
 

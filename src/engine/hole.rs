@@ -51,11 +51,13 @@ pub enum Hole {
     ForcedWithoutVotes,
     /// A leader goes on after a later election or a long absence took its mandate.
     KeepsLostMandate,
+    /// A stall of this process that is too short for TILT counts as silence of everybody (§2.3, §7.1).
+    StallsCount,
 }
 
 impl Hole {
     /// Every hole.
-    pub const ALL: [Hole; 22] = [
+    pub const ALL: [Hole; 23] = [
         Hole::CountsAtCurrentEpoch,
         Hole::OneEpochForAll,
         Hole::VotesWithoutDisk,
@@ -78,6 +80,7 @@ impl Hole {
         Hole::WrongPasswordIsDeath,
         Hole::ForcedWithoutVotes,
         Hole::KeepsLostMandate,
+        Hole::StallsCount,
     ];
 }
 

@@ -4,8 +4,10 @@
 //!
 //! The health recorded here is the link's; the verdict (SDOWN) is each owner's, because down-after differs (`health`).
 
+mod clock;
 mod upkeep;
 
+pub use clock::Grace;
 pub use upkeep::{on_peer_answer, sample, step};
 
 use std::net::IpAddr;
@@ -31,15 +33,6 @@ const MAX_PENDING: u64 = 100;
 /// busy with exactly that, a down-after of some hundred milliseconds would often be over before the first PING could be sent.
 const CONTACT_WAIT: Duration = Duration::from_millis(2_000);
 
-/// See [`Link::grace`].
-#[derive(Clone, Copy, Debug)]
-pub struct Grace {
-    /// Since when the outcome is awaited.
-    pub since: Instant,
-    /// When the clock starts without it.
-    pub until: Instant,
-}
-
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Link {
@@ -59,6 +52,8 @@ pub struct Link {
     pub active_ping_at: Option<Instant>,
     /// The outcome of an attempt to connect is awaited before the clock of SDOWN starts.
     pub grace: Option<Grace>,
+    /// How much of the present silence was stalls of ours, and is not counted.
+    pub overlooked: Duration,
     /// When the last PING was sent.
     pub ping_sent_at: Option<Instant>,
     /// When the last PING reply of any kind came.
@@ -89,6 +84,7 @@ impl Link {
             available_at: now,
             active_ping_at: None,
             grace: None,
+            overlooked: Duration::ZERO,
             ping_sent_at: None,
             pong_at: now,
             loading: false,
@@ -129,48 +125,6 @@ impl Link {
             }
         }
         closed
-    }
-
-    /// Restarts the health clocks, as if the instance had just been added (spec 2 §9.8).
-    pub fn restart_clocks(&mut self, now: Instant) {
-        self.available_at = now;
-        self.active_ping_at = None;
-        self.grace = None;
-        self.shut = None;
-        self.ping_sent_at = None;
-        self.pong_at = now;
-    }
-
-    /// When the clock of SDOWN started, or will at the latest; `None` while there is nothing to complain of.
-    pub fn silent_since(&self) -> Option<Instant> {
-        self.active_ping_at.or(self.grace.map(|grace| grace.until))
-    }
-
-    /// Since when a sign of life is waited for. Compat: this is shown as the time of the last PING.
-    pub fn awaited_since(&self) -> Option<Instant> {
-        self.active_ping_at.or(self.grace.map(|grace| grace.since))
-    }
-
-    /// Waits for the outcome of an attempt to connect, until then at the latest, unless the clock runs already.
-    fn await_contact(&mut self, since: Instant, until: Instant) {
-        self.await_word(since);
-        if self.active_ping_at.is_none() && self.grace.is_none() {
-            self.grace = Some(Grace { since, until });
-        }
-    }
-
-    fn await_word(&mut self, now: Instant) {
-        self.shut.iter_mut().for_each(|shut| shut.await_word(now));
-    }
-
-    /// Starts the clock of SDOWN if it does not run. True if it was started.
-    fn start_clock(&mut self, at: Instant) -> bool {
-        self.await_word(at);
-        // A clock that began to run at the end of the grace does not start again: only an answer ends silence, no bare connection.
-        let at = self.grace.take().map_or(at, |grace| at.min(grace.until));
-        let starts = self.active_ping_at.is_none();
-        self.active_ping_at.get_or_insert(at);
-        starts
     }
 
     fn conn_mut(&mut self, kind: ConnKind) -> Option<&mut Conn> {
@@ -364,6 +318,9 @@ pub fn on_ping_reply(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, reply: &PingRep
     let was_silent = alive && link.active_ping_at.take().is_some();
     if alive {
         link.available_at = now;
+    }
+    if alive || denial::is_denial(reply) {
+        link.overlooked = Duration::ZERO;
     }
     let was_shut = link.shut.is_some();
     link.shut = match (denial::is_denial(reply), link.shut) {

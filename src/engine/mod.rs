@@ -274,6 +274,9 @@ fn on_reply(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, tag: Tag, reply: Reply) 
     }
     if stale && matches!(tag.ask, Ask::Ping | Ask::Info | Ask::MasterDown { .. }) {
         // It was true before a freeze of ours; the same was asked again since.
+        if tag.ask == Ask::Info {
+            report::on_refused(fleet, cx, tag.entity);
+        }
         return;
     }
     // The instance may have been removed while the reply was on its way, with its link kept by others.
@@ -282,7 +285,7 @@ fn on_reply(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, tag: Tag, reply: Reply) 
         denial::note(fleet, cx, id.link, tag, &reply);
     }
     if tag.ask == Ask::Info && !matches!(reply, Reply::Info(_)) {
-        report::on_refused(fleet, tag.entity);
+        report::on_refused(fleet, cx, tag.entity);
     }
     match (tag.ask, reply) {
         (Ask::Ping, Reply::Ping(pong)) => link::on_ping_reply(fleet, cx, id.link, &pong),

@@ -13,10 +13,11 @@ use super::tag::Entity;
 use crate::model::{Address, MasterId, ReplicaId, RunId};
 use crate::wire::{InfoReport, Role};
 
-/// The answer to INFO was none: it was the turn of the oldest question all the same.
-pub fn on_refused(fleet: &mut Fleet, entity: Entity) {
+/// The answer to INFO was none, or tells of a time that is over: it was the turn of the oldest question all the same, and who owes less is asked again sooner.
+pub fn on_refused(fleet: &mut Fleet, cx: &mut Cx, entity: Entity) {
     if let Some(info) = fleet.info_mut(entity) {
         info.owed.pop_front();
+        cx.touch(entity);
     }
 }
 

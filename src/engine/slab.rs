@@ -72,6 +72,11 @@ where
         })
     }
 
+    /// All values, in slot order.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.slots.iter_mut().filter_map(|slot| slot.value.as_mut())
+    }
+
     /// How many values there are.
     pub fn count(&self) -> usize {
         self.len

@@ -4,6 +4,12 @@
 //! begins anew, everything is asked at once, and TILT ends as soon as every link that was up has answered or is known to be broken.
 //! It lasts [`SAMPLE_WAIT`] at most, and never longer than `tilt-period`.
 //!
+//! What is too short for TILT is a stall: nothing stops, but silence is not counted across it ([`link::Link::overlook`]), nor the wait for
+//! answers after a freeze. They may have waited for us, or been held up with us. So that a process that is always busy still notices who is
+//! gone, `tilt-trigger` is the most that one silence can be prolonged by, however many stalls there were.
+//!
+//! Differs: to the reference a stall of less than `tilt-trigger` is silence of everybody; a down-after of some hundred milliseconds is over then.
+//!
 //! Differs: only the monotonic clock decides. The reference goes by the wall clock, and is lame for half a minute after each step of it.
 //!
 //! Invariant: while `cx.tilted` holds, no verdict changes and no failover moves.
@@ -20,6 +26,8 @@ use crate::model::{Instant, LinkId, Now};
 
 /// How often the clock is looked at, at least: a longer gap is told from a quiet time by this heartbeat.
 const HEARTBEAT: Duration = Duration::from_millis(100);
+/// A longer gap is a stall.
+const STALL: Duration = Duration::from_millis(200);
 /// How long fresh answers are waited for after a freeze. What has not answered by then is judged by its down-after, which began anew.
 pub const SAMPLE_WAIT: Duration = Duration::from_millis(1_000);
 
@@ -29,12 +37,14 @@ pub struct Tilt {
     last: Now,
     since: Option<Instant>,
     entered: u64,
+    /// How much of the time since the last freeze were stalls that were overlooked.
+    overlooked: Duration,
 }
 
 impl Tilt {
     /// Begins with a trusted clock.
     pub fn new(now: Now) -> Self {
-        Tilt { last: now, since: None, entered: 0 }
+        Tilt { last: now, since: None, entered: 0, overlooked: Duration::ZERO }
     }
 
     /// Since when we are in TILT.
@@ -55,25 +65,42 @@ impl Tilt {
         end.map_or(heartbeat, |end| heartbeat.min(end))
     }
 
-    /// Looks at the clock: more than `tilt-trigger` between two looks is a freeze that just ended.
+    /// Looks at the clock: more than `tilt-trigger` between two looks is a freeze that just ended, less may be a stall.
     pub fn check(&mut self, fleet: &mut Fleet, cx: &mut Cx) {
         let last = std::mem::replace(&mut self.last, cx.now);
         let trigger = cx.globals.tunables.tilt_trigger;
+        let gap = cx.mono().since(last.mono);
         let frozen = if cx.holes.has(Hole::WallClockTilts) {
             let passed = cx.now.wall.as_millis() - last.wall.as_millis();
             passed < 0 || passed.unsigned_abs() > trigger.as_millis() as u64
         } else {
-            cx.mono().since(last.mono) > trigger
+            gap > trigger
         };
         if !frozen {
+            if gap > STALL && !cx.holes.has(Hole::StallsCount) {
+                self.overlook(fleet, cx, gap);
+            }
             return;
         }
         self.since = Some(cx.mono());
         self.entered += 1;
+        self.overlooked = Duration::ZERO;
         cx.tilted = true;
         cx.publish(Level::Warning, "+tilt", "#tilt mode entered".to_owned());
         if !cx.holes.has(Hole::WallClockTilts) {
             begin_anew(fleet, cx);
+        }
+    }
+
+    /// A stall just ended: it counts neither as silence nor as the time that a freeze gave everybody.
+    fn overlook(&mut self, fleet: &mut Fleet, cx: &mut Cx, gap: Duration) {
+        let most = cx.globals.tunables.tilt_trigger;
+        fleet.links.iter_mut().for_each(|link| link.overlook(gap, most));
+        if self.entered > 0 {
+            let gap = gap.min(most.saturating_sub(self.overlooked));
+            self.overlooked += gap;
+            cx.counted_from = cx.counted_from + gap;
+            self.since = self.since.map(|since| since + gap);
         }
     }
 
@@ -99,7 +126,7 @@ impl Tilt {
 
 /// Discards what was measured across the freeze, and asks everybody anew.
 fn begin_anew(fleet: &mut Fleet, cx: &mut Cx) {
-    cx.thawed_at = cx.mono();
+    (cx.thawed_at, cx.counted_from) = (cx.mono(), cx.mono());
     let masters: Vec<_> = fleet.masters.iter().map(|(id, _)| id).collect();
     for id in masters {
         // An answer that waited for us is about a time that is over, as one about another address is.

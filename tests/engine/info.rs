@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use sentineld::engine::Input;
-use sentineld::wire::{Answer, Request, SentinelCommand};
+use sentineld::engine::{Ask, Input};
+use sentineld::wire::{Answer, Reply, Request, SentinelCommand};
 
 use crate::lab::{Lab, MASTER, MasterTrouble, lab, lab_with};
 use crate::stub::{Stub, master_info, replica_info};
@@ -50,6 +50,20 @@ fn info_comes_every_ten_seconds_and_every_second_when_it_matters() {
     lab.mark();
     lab.run(10_000);
     assert_eq!(infos(&lab, 6001), 10, "an error is no report: asked again, but not for ever at once");
+}
+
+#[test]
+fn who_owes_less_is_asked_again_sooner() {
+    let mut lab = lab(1, 0);
+    lab.run(9_500);
+    lab.stub(6001).mute = true;
+    // Asked at 10 s and again at 11 s: two are owed, so that the next question waits until 13 s.
+    lab.run(3_000);
+    lab.mark();
+    let owed = std::mem::take(&mut lab.unanswered).into_iter().find(|(_, tag, _)| tag.ask == Ask::Info);
+    let (conn, tag, _) = owed.expect("an INFO");
+    lab.feed(Input::Reply(conn, tag, Reply::Error("BUSY".into())));
+    assert_eq!(infos(&lab, 6001), 1, "a refusal is an answer to the first: the second is a second old");
 }
 
 #[test]

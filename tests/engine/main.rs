@@ -28,6 +28,7 @@ mod resets;
 mod scripts;
 mod selection;
 mod sharing;
+mod stalls;
 mod stub;
 mod terms;
 mod tilt;

@@ -69,7 +69,11 @@ fn a_stall_of_ours_makes_no_opinion_younger() {
         lab.mark();
         lab.kill(6000);
         lab.run(10);
-        lab.freeze(stall);
+        // The stall itself is not silence; an operator's shorter time makes it a failure in the same turn.
+        lab.freeze(0);
+        lab.now += stall * 1_000_000;
+        let words = ["down-after-milliseconds", "1"].map(|word| word.as_bytes().to_vec()).to_vec();
+        lab.ask(SentinelCommand::Set { name: MASTER.into(), words });
         assert_eq!(lab.count("+sdown master"), 1, "{}", lab.history());
         assert_eq!(lab.count("+odown"), down, "{stall}: {}", lab.history());
     }

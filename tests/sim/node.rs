@@ -198,12 +198,16 @@ impl World {
         }
     }
 
-    /// SIGCONT: everything that came meanwhile is handled at once.
+    /// SIGCONT: everything that came meanwhile is handled at once. Only the reference reads before it looks at its timers: it has one
+    /// thread. Ours decides in another one than it reads in, and that one is up first.
     pub fn resume_node(&mut self, node: usize) {
         if std::mem::take(&mut self.nodes[node].stopped) {
             self.facts[node].stopped = false;
             trace::note(self.now, &node.to_string(), "goes on");
             self.saw(node, &Seen::Resumed);
+            if self.nodes[node].kind == Kind::Ours {
+                self.turn(node, &mut Vec::new());
+            }
             self.read_mail(node);
         }
     }

@@ -151,6 +151,10 @@ impl World {
         let state = &mut self.nodes[node];
         let now = clock::now(self.now, state.wall_shift);
         let Some(brain) = &mut state.brain else { return };
+        // The checks look at all masters: in a large fleet not after every turn.
+        let size = 1 + (self.plan.clusters.len() / 8) as u64;
+        let deeply = (self.turns + 1).is_multiple_of(DEEP_CHECK * size);
+        let facts = if deeply { format!("{inputs:?}") } else { String::new() };
         for input in inputs.drain(..) {
             brain.handle(now, input);
         }
@@ -163,16 +167,15 @@ impl World {
             actions.push(action);
         }
         self.turns += 1;
-        // The checks look at all masters: in a large fleet not after every turn.
-        let size = 1 + (self.plan.clusters.len() / 8) as u64;
         let unsettled = match self.turns.is_multiple_of(size) {
-            true => brain.check(self.turns.is_multiple_of(DEEP_CHECK * size)),
+            true => brain.check(deeply),
             false => Vec::new(),
         };
         if !unsettled.is_empty() {
             let due = self.nodes[node].brain.as_ref().and_then(|brain| brain.next_deadline());
             self.fail(format!(
-                "Sentinel {node} was not settled at {} (next look: {due:?}): {unsettled:?}",
+                "Sentinel {node} was not settled at {} (next look: {due:?}): {unsettled:?} was left to do by a turn that did {actions:?} \
+                 after {facts}",
                 self.now
             ));
         }

@@ -140,6 +140,7 @@ pub fn on_peer_answer(fleet: &mut Fleet, cx: &mut Cx, id: LinkId) {
         return;
     }
     link.active_ping_at = Some(now);
+    link.overlooked = Duration::ZERO;
     for owner in link.owners.clone() {
         if fleet.instance(owner).is_some_and(|instance| instance.s_down) {
             touch_with_master(fleet, cx, owner);
@@ -153,21 +154,21 @@ fn drop_silent(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, down_after: Duration)
     let min_age = cx.globals.tunables.min_link_reconnect_period;
     let hello_silence = cx.globals.tunables.publish_period * 3;
     // While this process stood still nobody could be heard.
-    let thawed = cx.thawed_at;
+    let counted = cx.counted_from;
     let link = &fleet.links[id];
     let command_due = match (link.command.started_at(), link.awaited_since()) {
         // Differs: a connection that was not let in stays so, whatever passwords are changed back: another one logs in anew. In the
         // reference the errors count as life, and it is kept for ever.
         (Some(since), _) if link.shut.is_some() => Some(since + min_age),
         (Some(since), Some(ping)) => {
-            Some((since + min_age).max(ping.max(link.pong_at).max(thawed) + down_after / 2))
+            Some((since + min_age).max(ping.max(link.pong_at).max(counted) + down_after / 2))
         }
         _ => None,
     };
     let pubsub_due = link
         .pubsub
         .and_then(|conn| conn.started_at())
-        .map(|since| (since + min_age).max(link.heard_at.max(thawed) + hello_silence));
+        .map(|since| (since + min_age).max(link.heard_at.max(counted) + hello_silence));
     let mut later = Vec::new();
     for (kind, due) in [(ConnKind::Command, command_due), (ConnKind::PubSub, pubsub_due)] {
         match due {

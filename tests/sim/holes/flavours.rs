@@ -58,6 +58,7 @@ pub fn rows() -> Vec<Row> {
         safety(Hole::WrongPasswordIsDeath, 20, "password", wrong_passwords),
         safety(Hole::ForcedWithoutVotes, 40, "one leader", forced_together),
         safety(Hole::KeepsLostMandate, 200, "lost its mandate", frozen_leaders),
+        safety(Hole::StallsCount, 20, "down-after", short_stalls),
     ]
 }
 
@@ -218,4 +219,8 @@ fn frozen_leaders(seed: u64) -> Plan {
     base(seed, 3, 60, &[(KillMaster, 3), (StopSentinel, 6), (SlowCommand, 4)]).with(|plan| {
         watches(plan, |watch| watch.down_after = 400);
     })
+}
+
+fn short_stalls(seed: u64) -> Plan {
+    base(seed, 3, 60, &[(StopSentinel, 1)]).with(|plan| watches(plan, |watch| watch.down_after = 300))
 }

@@ -5,6 +5,8 @@
 //! Judged by the last INFO that reached the leader. It must have come after the election, or not more than a second before the choice; in
 //! neither case before the master was objectively down.
 //! One that is a master already was promoted by a leader that died, and may be chosen again (§9.11). Compared are replicas of one replication id, all or none of them in step since their start, of the first choice of a failover, unless the leader had to stop waiting for reports.
+//! One that was without its master for more than ten times down-after, and the time that the master is down, is no rival: it may not be promoted
+//! at all (§9.3). The time since a master says that it follows somebody counts as well, if that is longer.
 //! Reference Sentinels are skipped: they choose by reports up to 30 s old.
 //!
 //! Can't see: what a replica that lies really has. Which lineage is the right one is for another property.
@@ -16,7 +18,7 @@ use sentineld::engine::ConnKind;
 use sentineld::wire::{InfoReport, PingReply, Reply, Role};
 
 use super::leads::{Lead, Leads};
-use super::words;
+use super::words::{self, Named};
 use crate::seen::{Kind, Property, Scene, Seen};
 
 /// How old a report may be that came before the election, in nanoseconds.
@@ -33,6 +35,10 @@ pub struct BestReplica {
     servers: BTreeMap<(usize, SocketAddrV4), Known>,
     /// By Sentinel and master: since when it is objectively down.
     odown: BTreeMap<(usize, String), u64>,
+    /// By Sentinel and master: since when it is subjectively down.
+    sdown: BTreeMap<(usize, String), u64>,
+    /// By Sentinel and master: the down-after that an operator set last, in milliseconds; the file may know of it later.
+    set: BTreeMap<(usize, String), u64>,
 }
 
 #[derive(Default)]
@@ -41,6 +47,8 @@ struct Known {
     alive_at: u64,
     linked: bool,
     down: bool,
+    /// Since when it says that it is a replica, as far as it was the master meanwhile.
+    demoted_at: Option<u64>,
 }
 
 impl Property for BestReplica {
@@ -56,29 +64,55 @@ impl Property for BestReplica {
         match seen {
             Seen::Started => {
                 self.servers.retain(|(node, _), _| *node != scene.node);
-                self.odown.retain(|(node, _), _| *node != scene.node);
+                for times in [&mut self.odown, &mut self.sdown, &mut self.set] {
+                    times.retain(|(node, _), _| *node != scene.node);
+                }
             }
+            Seen::Ordered { words } => self.ordered(scene, words),
             Seen::Linked { to, kind: ConnKind::Command } => self.known(scene, *to).linked = true,
             Seen::Broken { to, kind: ConnKind::Command } => self.known(scene, *to).linked = false,
             Seen::Got { from, reply: Reply::Ping(PingReply::Pong | PingReply::MasterDown) } => {
                 self.known(scene, *from).alive_at = scene.at;
             }
             Seen::Informed { server, report } => {
-                self.known(scene, *server).reported = Some((scene.at, report.clone()));
+                let known = self.known(scene, *server);
+                known.reported = Some((scene.at, report.clone()));
+                match report.role {
+                    Some(Role::Replica) => _ = known.demoted_at.get_or_insert(scene.at),
+                    Some(Role::Master) => known.demoted_at = None,
+                    None => {}
+                }
+            }
+            Seen::Notice { name, payload } if name == "+switch-master" => {
+                if let Some((_, _, new)) = words::switch(payload) {
+                    // What it said while it was a replica is about another time.
+                    self.known(scene, new).demoted_at = None;
+                }
             }
             Seen::Notice { name, payload } => {
                 let Some(named) = words::instance(payload) else { return Ok(()) };
+                let key = (scene.node, named.master.to_owned());
                 match name.as_str() {
-                    "+sdown" | "-sdown" => self.known(scene, named.address).down = name == "+sdown",
+                    "+sdown" | "-sdown" => {
+                        self.known(scene, named.address).down = name == "+sdown";
+                        if named.kind == "master" && name == "+sdown" {
+                            self.sdown.insert(key, scene.at);
+                        } else if named.kind == "master" {
+                            self.sdown.remove(&key);
+                        }
+                    }
+                    "+reset-master" | "+monitor" | "+failover-end" => {
+                        self.known(scene, named.master_address).demoted_at = None;
+                    }
                     "+odown" => {
-                        self.odown.insert((scene.node, named.master.to_owned()), scene.at);
+                        self.odown.insert(key, scene.at);
                     }
                     "-odown" => {
-                        self.odown.remove(&(scene.node, named.master.to_owned()));
+                        self.odown.remove(&key);
                     }
                     "+selected-slave" => {
                         if let Some(lead) = self.leads.of(scene.node, named.master) {
-                            return self.judge(scene, named.master, lead, named.address);
+                            return self.judge(scene, &named, lead);
                         }
                     }
                     _ => {}
@@ -95,7 +129,35 @@ impl BestReplica {
         self.servers.entry((scene.node, server)).or_default()
     }
 
-    fn judge(&self, scene: &Scene, master: &str, lead: &Lead, chosen: SocketAddrV4) -> Result<(), String> {
+    fn ordered(&mut self, scene: &Scene, words: &[String]) {
+        let value =
+            words.iter().skip_while(|word| !word.eq_ignore_ascii_case("down-after-milliseconds")).nth(1);
+        if let (verb, Some(name)) = words::order(words)
+            && verb == "SET"
+            && let Some(millis) = value.and_then(|value| value.parse::<u64>().ok())
+        {
+            self.set.insert((scene.node, name.to_owned()), millis);
+        }
+    }
+
+    /// For how long a replica may have been without its master, in milliseconds.
+    fn longest_absence(&self, scene: &Scene, master: &Named) -> u128 {
+        let key = (scene.node, master.master.to_owned());
+        let file =
+            words::master(&scene.facts().disk, master.master).map(|master| master.down_after.as_millis());
+        let set = self.set.get(&key).map(|millis| u128::from(*millis));
+        let down_after = file.into_iter().chain(set).min().unwrap_or(0);
+        let demoted_at =
+            self.servers.get(&(scene.node, master.master_address)).and_then(|known| known.demoted_at);
+        let gone = self
+            .sdown
+            .get(&key)
+            .map_or(0, |at| scene.at - demoted_at.map_or(*at, |demoted| demoted.min(*at)));
+        10 * down_after + u128::from(gone / 1_000_000)
+    }
+
+    fn judge(&self, scene: &Scene, named: &Named, lead: &Lead) -> Result<(), String> {
+        let (master, chosen) = (named.master, named.address);
         let known = self.servers.get(&(scene.node, chosen));
         let Some((at, report)) = known.and_then(|known| known.reported.as_ref()) else {
             return Err(format!("{chosen} is chosen, which never reported"));
@@ -112,8 +174,10 @@ impl BestReplica {
         if lead.chosen.len() > 1 || scene.at >= elected_at + WAIT {
             return Ok(());
         }
+        let longest = self.longest_absence(scene, named);
         let better = self.rivals(scene, master, chosen).find(|(_, rival)| {
-            rival.repl_id.is_some()
+            absence(rival) <= longest
+                && rival.repl_id.is_some()
                 && rival.repl_id == report.repl_id
                 && report.role == rival.role
                 && never_up(rival) == never_up(report)
@@ -165,6 +229,11 @@ fn objection(report: &InfoReport) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// For how long it has been without its master, in milliseconds.
+fn absence(report: &InfoReport) -> u128 {
+    report.master_link_down_since.and_then(|seconds| u128::try_from(seconds).ok()).unwrap_or(0) * 1_000
 }
 
 /// It was not in step with its master since it started.
@@ -222,6 +291,33 @@ mod tests {
             let (mut stage, seen) = choice(&format!("{GOOD}{bad}"), "", 2);
             stage.wrong(seen);
         }
+    }
+
+    #[test]
+    fn who_was_without_the_master_for_too_long_is_no_rival() {
+        let worse = GOOD.replace("70", "69");
+        let away = |seconds: u32| format!("{GOOD}master_link_down_since_seconds:{seconds};");
+        let choose = |seconds, prepare: fn(&mut Stage<BestReplica>)| {
+            let (mut stage, seen) = choice(&away(seconds), &worse, 3);
+            stage.file().down_after = std::time::Duration::from_secs(1);
+            prepare(&mut stage);
+            (stage, seen)
+        };
+        let (mut stage, seen) = choose(11, |_| ());
+        stage.fine(seen);
+        for (seconds, prepare) in [
+            (10, (|_| ()) as fn(&mut Stage<BestReplica>)),
+            (11, |stage| _ = stage.at(9_000).says("+sdown", &of_master(1)).at(10_000)),
+            (11, |stage| {
+                _ = stage.at(9_000).fine(info(1, "role:slave;")).at(10_000).says("+sdown", &of_master(1))
+            }),
+        ] {
+            let (mut stage, seen) = choose(seconds, prepare);
+            stage.wrong(seen);
+        }
+        let (mut stage, seen) =
+            choose(10, |stage| _ = stage.fine(ordered("SENTINEL SET m down-after-milliseconds 900")));
+        stage.fine(seen);
     }
 
     #[test]

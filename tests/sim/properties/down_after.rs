@@ -2,14 +2,18 @@
 //! failed over because all its clients arrive at once (spec 2 §7.1, §9.8; §14.2 row 2). And what was down is alive again only by an answer.
 //!
 //! Silence is the time without an answer that counts as life (of a server to PING, of a Sentinel to anything), on a connection that is still
-//! there. A master that calls itself a replica is down for another reason (§7.1 b), and left out. A leader goes on with the replica that it
+//! there. While the Sentinel itself stood still for more than 200 ms nobody was silent, for two seconds of one silence at most; after more
+//! than that at once (TILT) all of it is due again. An attempt to connect that came to nothing is as good as a first connection.
+//! A master that calls itself a replica is down for another reason (§7.1 b), and left out. A leader goes on with the replica that it
 //! promoted until its failover ends, and a replica that a RESET set aside is watched meanwhile: neither begins anew by being announced. The
 //! least down-after since the start counts, as an operator may change it.
-//! Reference Sentinels are skipped: theirs begins at the switch, not at the connection.
+//! Reference Sentinels are skipped: theirs begins at the switch, not at the connection. So are two Sentinels that are known at one
+//! address, because somebody made one of them up: each has a connection of its own, and it can't be told which of them answered.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 
+use sentineld::conf::KnownPeer;
 use sentineld::engine::ConnKind;
 use sentineld::wire::{PingReply, Reply, Role};
 
@@ -18,6 +22,10 @@ use crate::seen::{Kind, Property, Scene, Seen};
 
 /// So long a new master's clock waits for a connection, in nanoseconds: then one that can't be reached is down in bounded time.
 const CONTACT: u64 = 2_000_000_000;
+
+/// A shorter pause of the Sentinel itself is none, and a longer one than this means TILT, in nanoseconds.
+const STALL: u64 = 200_000_000;
+const FREEZE: u64 = 2_000_000_000;
 
 /// So long a RESET keeps a replica in mind, in nanoseconds: three publish periods.
 const ASIDE: u64 = 6_000_000_000;
@@ -31,6 +39,11 @@ pub struct DownAfter {
 struct Node {
     /// When it last answered, or else was first connected, or else became known; and the time before that.
     alive: BTreeMap<SocketAddrV4, (u64, u64)>,
+    /// How much of its present silence is not counted, because this Sentinel stood still.
+    overlooked: BTreeMap<SocketAddrV4, u64>,
+    paused_at: Option<u64>,
+    /// By master and run id: where other Sentinels are.
+    peers: BTreeMap<(String, String), SocketAddrV4>,
     /// When it was held for down.
     down: BTreeMap<SocketAddrV4, u64>,
     /// New masters that were not connected yet, and since when they are masters.
@@ -62,20 +75,25 @@ impl Property for DownAfter {
                 node.read(scene);
                 node.renew(scene.at, &places(scene));
                 node.replicas.extend(replicas(scene));
+                node.peers.extend(peers(scene));
             }
+            Seen::Paused => node.paused_at = Some(scene.at),
+            Seen::Resumed => node.resume(scene.at),
             Seen::Saved => node.read(scene),
             Seen::Ordered { words } => node.ordered(words),
-            Seen::Linked { to, kind: ConnKind::Command } => {
-                if let Some(since) = node.fresh.remove(to) {
-                    let at = scene.at.min(since + CONTACT);
-                    node.alive.insert(*to, (at, at));
-                }
+            Seen::Linked { to, kind: ConnKind::Command } => node.contact(scene.at, *to),
+            // What is given up at the switch itself is the connection of before.
+            Seen::Broken { to, kind: ConnKind::Command }
+                if node.fresh.get(to).is_some_and(|since| scene.at > *since) =>
+            {
+                node.contact(scene.at, *to);
             }
             Seen::Got { from, reply } if is_life(scene, *from, reply) => {
                 let alive = node.alive.entry(*from).or_insert((scene.at, scene.at));
                 if scene.at > alive.0 {
                     *alive = (scene.at, alive.0);
                 }
+                node.overlooked.remove(from);
             }
             Seen::Informed { server, report } => {
                 if report.role == Some(Role::Replica) {
@@ -113,9 +131,34 @@ impl Node {
         }
     }
 
+    /// The first attempt to connect to a new master has an outcome.
+    fn contact(&mut self, at: u64, to: SocketAddrV4) {
+        if let Some(since) = self.fresh.remove(&to) {
+            let at = at.min(since + CONTACT);
+            self.alive.insert(to, (at, at));
+        }
+    }
+
+    /// It goes on. What was down before stays so.
+    fn resume(&mut self, at: u64) {
+        let Some(gap) = self.paused_at.take().map(|since| at - since).filter(|gap| *gap > STALL) else {
+            return;
+        };
+        let addresses: Vec<SocketAddrV4> = self.alive.keys().copied().collect();
+        for address in addresses.into_iter().filter(|address| !self.down.contains_key(address)) {
+            let overlooked = self.overlooked.entry(address).or_default();
+            let part = gap.min(FREEZE.saturating_sub(*overlooked));
+            *overlooked = if gap > FREEZE { 0 } else { *overlooked + part };
+            let later = |since: u64| if gap > FREEZE { at } else { at.min(since + part) };
+            self.alive.entry(address).and_modify(|alive| *alive = (later(alive.0), later(alive.1)));
+            self.fresh.entry(address).and_modify(|since| *since = later(*since));
+        }
+    }
+
     /// What is known from now on begins without a fault.
     fn renew(&mut self, at: u64, addresses: &[SocketAddrV4]) {
         for address in addresses {
+            self.overlooked.remove(address);
             self.alive.insert(*address, (at, at));
             self.down.remove(address);
             self.strayed.remove(address);
@@ -151,6 +194,10 @@ impl Node {
             // One link serves all masters that share a peer: who is new for one of them may be long silent for another.
             "+sentinel" => {
                 self.alive.entry(named.address).or_insert((scene.at, scene.at));
+                self.peers.insert((named.master.to_owned(), named.name.to_owned()), named.address);
+            }
+            "+sentinel-invalid-addr" => {
+                self.peers.remove(&(named.master.to_owned(), named.name.to_owned()));
             }
             _ => return self.verdict(scene, event, &named),
         }
@@ -181,6 +228,13 @@ impl Node {
         }
     }
 
+    /// Two Sentinels are known there.
+    fn is_doubled(&self, address: SocketAddrV4) -> bool {
+        let mut there = self.peers.iter().filter(|(_, place)| **place == address).map(|((_, id), _)| id);
+        let first = there.next();
+        there.any(|id| Some(id) != first)
+    }
+
     fn verdict(&mut self, scene: &Scene, event: &str, named: &Named) -> Result<(), String> {
         let (ours, alive) = (scene.facts().kind == Kind::Ours, self.alive.get(&named.address).copied());
         match event {
@@ -192,7 +246,7 @@ impl Node {
                     && self.strayed.get(&named.address).is_some_and(|until| *until >= scene.at);
                 if silent >= *least {
                     self.down.insert(named.address, scene.at);
-                } else if !strayed && ours {
+                } else if !strayed && ours && !self.is_doubled(named.address) {
                     let (silent, least) = (silent / 1_000_000, least / 1_000_000);
                     return Err(format!(
                         "{} {} is down after {silent} ms of {least}",
@@ -228,6 +282,14 @@ fn replicas(scene: &Scene) -> Vec<(SocketAddrV4, String)> {
     let all = masters.flat_map(|master| master.replicas.iter().map(|place| (place, master.name.to_string())));
     let address = |(host, port): &(String, u16)| Some(SocketAddrV4::new(host.parse().ok()?, *port));
     all.filter_map(|(place, name)| Some((address(place)?, name))).collect()
+}
+
+/// The other Sentinels in the file, by their masters and run ids.
+fn peers(scene: &Scene) -> Vec<((String, String), SocketAddrV4)> {
+    let masters = scene.facts().disk.masters.iter();
+    let all = masters.flat_map(|master| master.peers.iter().map(|peer| (master.name.to_string(), peer)));
+    let place = |peer: &KnownPeer| Some(SocketAddrV4::new(peer.host.parse().ok()?, peer.port));
+    all.filter_map(|(name, peer)| Some(((name, peer.run_id.to_string()), place(peer)?))).collect()
 }
 
 /// Where a start finds everybody in the file.
@@ -274,6 +336,53 @@ mod tests {
         let mut stage = started();
         stage.at(5_000).fine(switched(1, 2)).at(5_400).fine(linked(server(2)));
         stage.at(6_399).wrong(notice("+sdown", &of_master(2))).at(6_400).says("+sdown", &of_master(2));
+    }
+
+    #[test]
+    fn an_attempt_in_vain_starts_the_clock_too() {
+        let mut stage = started();
+        stage.at(5_000).fine(switched(1, 2)).fine(broken(server(2))).at(5_400).fine(broken(server(2)));
+        stage.at(5_900).fine(linked(server(2)));
+        stage.at(6_399).wrong(notice("+sdown", &of_master(2))).at(6_400).says("+sdown", &of_master(2));
+    }
+
+    #[test]
+    fn who_stood_still_itself_does_not_count_that() {
+        let mut stage = started();
+        let pause = |stage: &mut Stage<DownAfter>, from: u64, until: u64| {
+            stage.at(from).fine(Seen::Paused).at(until).fine(Seen::Resumed);
+        };
+        stage.at(500).fine(ping(1, PingReply::Pong));
+        pause(&mut stage, 600, 1_800);
+        stage.at(2_699).wrong(notice("+sdown", &of_master(1)));
+        // Two seconds in all of one silence, of which 1,200 ms are gone; a fifth of a second is no pause.
+        pause(&mut stage, 2_699, 3_699);
+        stage.at(3_699).says("+sdown", &of_master(1)).fine(ping(1, PingReply::Pong));
+        pause(&mut stage, 3_700, 3_900);
+        stage.at(4_698).wrong(notice("+sdown", &of_master(1))).at(4_699).says("+sdown", &of_master(1));
+        // Afterwards everybody has all of it again.
+        stage.at(5_000).fine(ping(1, PingReply::Pong)).says("-sdown", &of_master(1));
+        pause(&mut stage, 5_900, 9_000);
+        pause(&mut stage, 9_100, 11_100);
+        stage.at(11_999).wrong(notice("+sdown", &of_master(1))).at(12_000).says("+sdown", &of_master(1));
+    }
+
+    #[test]
+    fn nor_is_what_was_down_alive_by_that() {
+        let mut stage = started();
+        stage.at(1_000).says("+sdown", &of_master(1)).fine(Seen::Paused).at(2_000).fine(Seen::Resumed);
+        stage.wrong(notice("-sdown", &of_master(1)));
+    }
+
+    #[test]
+    fn one_address_has_one_sentinel() {
+        let mut stage = started();
+        let peer = |number: usize| {
+            format!("sentinel {} {} 26379 @ {NAME} 10.0.0.1 6379", id(number), sentinel(1).ip())
+        };
+        stage.at(999).wrong(notice("+sdown", &peer(1))).says("+sentinel", &peer(7));
+        stage.fine(notice("+sdown", &peer(1))).says("+sentinel-invalid-addr", &peer(7));
+        stage.wrong(notice("+sdown", &peer(1)));
     }
 
     #[test]

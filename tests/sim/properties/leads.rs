@@ -68,6 +68,8 @@ impl Leads {
                     node.orders.push(name.to_owned());
                 }
             }
+            // An order that was refused is no excuse for what comes later. The reference may tell of what it begins after a save.
+            Seen::Turned if scene.facts().kind == Kind::Ours => node.orders.clear(),
             Seen::Asked { master, epoch, candidate: Some(candidate), .. } => {
                 let ours = scene.facts().kind == Kind::Ours && *candidate == scene.facts().run_id;
                 let name = node.masters.get(master);

@@ -48,6 +48,11 @@ impl Property for Password {
             Seen::Broken { to, kind: ConnKind::Command } => {
                 self.shut.remove(&(scene.node, *to));
             }
+            Seen::Notice { name, payload } if name == "+switch-master" => {
+                if let Some((master, _, new)) = words::switch(payload) {
+                    self.places.insert((scene.node, master.to_owned()), new);
+                }
+            }
             Seen::Notice { name, payload } => {
                 let Some(named) = words::instance(payload).filter(|named| named.kind == "master") else {
                     return Ok(());
@@ -99,6 +104,13 @@ mod tests {
         let mut stage = Stage::new(Password::default());
         stage.fine(denied()).says("+sdown", &of_master(1)).fine(Seen::Turned).fine(broken(server(1)));
         stage.says("+odown", &of_master(1)).fine(told(None, 0));
+    }
+
+    #[test]
+    fn nor_is_one_that_is_the_master_no_more() {
+        let mut stage = Stage::new(Password::default());
+        stage.fine(denied()).says("+sdown", &of_master(1)).wrong(told(None, 0)).fine(switched(1, 2));
+        stage.fine(told(None, 0)).says("+odown", &of_master(2));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! **In TILT nothing is acted on**: no verdict, no election of its own, no failover step, no SLAVEOF to anything, and peers are told of
 //! nothing that is down. Whoever does not know how long it slept does not decide (spec 2 §2.3).
 //!
-//! An operator's FAILOVER begins, and goes no further. What others decided is taken all the same: votes, epochs, configurations. A vote that waited for the disk says what was true when it was
-//! asked for. Holds for reference Sentinels too.
+//! An operator's FAILOVER begins, in the turn in which it is given, and goes no further. What others decided is taken all the same: votes,
+//! epochs, configurations. A vote that waited for the disk says what was true when it was asked for. Holds for reference Sentinels too.
 
 use std::collections::BTreeSet;
 
@@ -85,6 +85,8 @@ mod tests {
     fn nothing_else_is() {
         let mut stage = Stage::new(Tilt::default());
         stage.says("+tilt", "#tilt mode entered").wrong(notice("+sdown", &of_master(1)));
+        // An order that was refused before excuses nothing.
+        stage.fine(ordered("SENTINEL FAILOVER m")).fine(Seen::Turned);
         stage.wrong(notice("+try-failover", &of_master(1))).fine(ordered("SENTINEL FAILOVER m"));
         stage
             .says("+try-failover", &of_master(1))
