@@ -89,10 +89,7 @@ pub fn is_down(fleet: &Fleet, cx: &Cx, id: MasterId) -> bool {
 pub fn odown_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     let due = lives_until(fleet, cx, id).map(|until| until + Duration::from_nanos(1));
     let master = &fleet.masters[id];
-    let (now, age) = (cx.mono(), cx.globals.tunables.ask_period * 5);
-    // After a stall of ours an opinion may be too old before `ask_step` had a chance to drop it.
-    let peers = || master.peers.iter().map(|peer| &fleet.peers[*peer]);
-    let down = || peers().filter(|peer| peer.ask.master_down && peer.ask.fresh_until(age) >= now);
+    let down = || master.peers.iter().map(|peer| &fleet.peers[*peer]).filter(|peer| peer.ask.master_down);
     let quorum = master.settings.quorum as usize;
     // One Sentinel has one opinion, by however many entries it is known. They are told apart only if there are enough of them.
     let opinions =
@@ -105,7 +102,7 @@ pub fn odown_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instan
     let master = &mut fleet.masters[id];
     master.o_down = is_down;
     if is_down {
-        master.o_down_at = Some(now);
+        master.o_down_at = Some(cx.mono());
         fleet.announce(
             cx,
             Level::Warning,

@@ -51,11 +51,13 @@ pub enum Hole {
     ForcedWithoutVotes,
     /// A leader goes on after a later election or a long absence took its mandate.
     KeepsLostMandate,
+    /// A master that is monitored again may be voted for in epochs in which it was voted for before (§8.1).
+    MonitorForgetsVotes,
 }
 
 impl Hole {
     /// Every hole.
-    pub const ALL: [Hole; 22] = [
+    pub const ALL: [Hole; 23] = [
         Hole::CountsAtCurrentEpoch,
         Hole::OneEpochForAll,
         Hole::VotesWithoutDisk,
@@ -78,6 +80,7 @@ impl Hole {
         Hole::WrongPasswordIsDeath,
         Hole::ForcedWithoutVotes,
         Hole::KeepsLostMandate,
+        Hole::MonitorForgetsVotes,
     ];
 }
 

@@ -242,7 +242,8 @@ impl Engine {
         link::step(&mut self.fleet, &mut self.cx, id)
     }
 
-    /// The rules of one instance, in their order: probes, the tilt gate, subjectively down, objectively down, failover, questions.
+    /// The rules of one instance, in their order: probes, the tilt gate, subjectively down, what peers said and who they are, objectively
+    /// down, failover, questions.
     fn settle_entity(&mut self, entity: Entity) -> Option<Instant> {
         let (fleet, cx) = (&mut self.fleet, &mut self.cx);
         fleet.instance(entity)?;
@@ -251,6 +252,7 @@ impl Engine {
             dues.push(health::sdown_step(fleet, cx, entity));
             match entity {
                 Entity::Master(id) => {
+                    dues.push(election::expire_step(fleet, cx, id));
                     dues.push(forgotten::step(fleet, cx, id));
                     dues.push(health::odown_step(fleet, cx, id));
                     dues.push(failover::step(fleet, cx, id));

@@ -58,6 +58,7 @@ pub fn rows() -> Vec<Row> {
         safety(Hole::WrongPasswordIsDeath, 20, "password", wrong_passwords),
         safety(Hole::ForcedWithoutVotes, 40, "one leader", forced_together),
         safety(Hole::KeepsLostMandate, 200, "lost its mandate", frozen_leaders),
+        safety(Hole::MonitorForgetsVotes, 20, "two votes", monitored_again),
     ]
 }
 
@@ -217,5 +218,12 @@ fn forced_together(seed: u64) -> Plan {
 fn frozen_leaders(seed: u64) -> Plan {
     base(seed, 3, 60, &[(KillMaster, 3), (StopSentinel, 6), (SlowCommand, 4)]).with(|plan| {
         watches(plan, |watch| watch.down_after = 400);
+    })
+}
+
+fn monitored_again(seed: u64) -> Plan {
+    base(seed, 5, 60, &[(KillMaster, 4), (Remonitor, 4), (SlowCommand, 1)]).with(|plan| {
+        plan.latency = (5 * MILLI, 40 * MILLI);
+        watches(plan, |watch| watch.down_after = 300);
     })
 }
