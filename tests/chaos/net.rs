@@ -82,6 +82,8 @@ impl Drop for Holder {
 
 /// The size in bytes of a Sentinel's own disk.
 pub const SMALL_DISK: usize = 1024 * 1024;
+/// Where a proxy listens: below the ports from which the kernel lets connections begin, one of which may be in use.
+const PROXY_PORT: u16 = 16_379;
 
 /// What keeps a Sentinel's files; the less can be done to it, the greater.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -252,12 +254,11 @@ impl Net {
     /// Delays what goes in and out over a port of a machine, each way. On a bridge, connections that exist are reset, and made again
     /// through a proxy.
     pub fn delay(&mut self, machine: usize, port: u16, by_ms: u64) {
-        if let Some(holder) = self.holder(machine) {
-            let above = port + 10_000;
+        if let Some(holder) = self.holder(machine).filter(|_| !self.proxies.contains_key(&machine)) {
             let weather = self.weather.clone();
-            let proxy = Proxy::start(self.door(machine), self.places, machine, (above, port), weather);
+            let proxy = Proxy::start(self.door(machine), self.places, machine, (PROXY_PORT, port), weather);
             holder.run(&format!(
-                "iptables -w -t nat -A PREROUTING -i eth0 ! -s 10.77.0.254 -p tcp --dport {port} -j REDIRECT --to-ports {above}
+                "iptables -w -t nat -A PREROUTING -i eth0 ! -s 10.77.0.254 -p tcp --dport {port} -j REDIRECT --to-ports {PROXY_PORT}
                  iptables -w -A INPUT -i eth0 ! -s 10.77.0.254 -p tcp --dport {port} -j REJECT --reject-with tcp-reset"
             ));
             self.proxies.insert(machine, proxy);
