@@ -6,7 +6,7 @@ use sentineld::engine::{Ask, Input};
 use sentineld::wire::{Request, SentinelCommand};
 
 use crate::lab::{Disk, Lab, MASTER, MY_ID, lab_with};
-use crate::stub::{master_info, peer_id};
+use crate::stub::{master_info, peer_id, replica_info};
 
 /// Elected in epoch 1; the replica has got its SLAVEOF NO ONE and takes its time.
 fn leader(forced: bool) -> Lab {
@@ -46,6 +46,32 @@ fn a_leader_at_work_repeats_its_own_ballot() {
     assert_eq!(lab.vote(3, "other"), vote("other", 3), "it was long enough at work");
     assert_eq!(lab.count("-failover-abort-not-elected"), 1, "{}", lab.history());
     assert!(lab.history().contains("we voted for another in epoch 3, and were elected in 1"));
+}
+
+#[test]
+fn who_re_points_replicas_gives_no_vote_to_who_has_not_heard_of_the_new_master() {
+    for forced in [false, true] {
+        let mut lab =
+            lab_with(2, 2, |settings| settings.masters[0].failover_timeout = Duration::from_secs(60));
+        for port in [5001, 5002] {
+            lab.stub(port).down = true;
+        }
+        lab.stub(6002).info = Some(replica_info(6002, 6000, "slave_priority:0\r\n"));
+        lab.run(11_000);
+        lab.stub(6002).obeys = false;
+        if forced {
+            assert_eq!(lab.refusal(SentinelCommand::Failover(MASTER.into())), "OK");
+        } else {
+            lab.kill(6000);
+        }
+        lab.until("+switch-master", 1_500);
+        lab.run(5_000);
+        assert_eq!(lab.count("+failover-end"), 0, "{}", lab.history());
+        let down = !forced;
+        assert_eq!(lab.vote(7, "other"), Some((down, Some(MY_ID.to_owned()), 1)));
+        assert_eq!(lab.saved.sentinel.current_epoch.0, 7, "the epoch is taken all the same");
+        lab.until("+failover-end", 6_000);
+    }
 }
 
 #[test]

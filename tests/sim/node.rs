@@ -58,6 +58,8 @@ pub struct Node {
     pub my_id: String,
     /// What its store knows of its configuration, saved or not.
     pub book: Settings,
+    /// Where that said before that masters are, since the start.
+    pub before: BTreeMap<(String, i64), MasterName>,
 }
 
 /// The operator's connection, which needs no network.
@@ -99,6 +101,7 @@ impl World {
             written: Vec::new(),
             my_id: String::new(),
             book: settings,
+            before: BTreeMap::new(),
         });
     }
 
@@ -118,6 +121,7 @@ impl World {
         state.powered = true;
         state.doomed = false;
         state.book = settings.clone();
+        state.before.clear();
         let brain = Brain::new(state.kind, settings, seed, clock::now(self.now, state.wall_shift), opening);
         state.my_id = brain.my_id();
         state.brain = Some(brain);

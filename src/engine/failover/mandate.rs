@@ -25,13 +25,13 @@ use crate::model::{Instant, MasterId};
 /// Somebody else is the leader.
 const NOT_ELECTED: &str = "-failover-abort-not-elected";
 
-/// True if we lead a failover whose promotion is not confirmed, and were elected so lately that we vote for nobody else. What an operator
-/// ordered keeps nobody from being elected.
+/// True if we lead a failover, and vote for nobody else meanwhile: for the term of our election, but for what an operator ordered, which keeps
+/// nobody from being elected; and while replicas are re-pointed, since who asks for votes then has not heard yet that its master was
+/// replaced, and would replace the new one's configuration by another for no reason.
 pub fn has_mandate(fleet: &Fleet, cx: &Cx, id: MasterId) -> bool {
-    !cx.holes.has(Hole::KeepsLostMandate)
-        && leads(fleet, id)
-        && !fleet.masters[id].failover.is_forced()
-        && in_term(fleet, cx, id)
+    let failover = &fleet.masters[id].failover;
+    let at_work = leads(fleet, id) && !failover.is_forced() && in_term(fleet, cx, id);
+    !cx.holes.has(Hole::KeepsLostMandate) && (at_work || matches!(failover, Failover::Reconfiguring { .. }))
 }
 
 /// True while SLAVEOF NO ONE may leave.

@@ -1,7 +1,8 @@
 //! **A configuration that a Sentinel adopts was won by itself, or heard of with a greater epoch than its own**, at the address that goes
 //! with it. Nobody makes configurations up (spec 2 §6.3 step 6, §9.5).
 //!
-//! Won: it led a failover in that epoch. Holds for reference Sentinels too.
+//! Won: it led a failover in that epoch. Reference Sentinels are skipped: a RESET in the middle of their failover brings them back to the old
+//! address, under the epoch of the new one (§9.8).
 //!
 //! Can't see: what an operator's MONITOR brings; it begins at epoch 0.
 
@@ -12,7 +13,7 @@ use sentineld::model::Epoch;
 
 use super::leads::Leads;
 use super::words;
-use crate::seen::{Property, Scene, Seen};
+use crate::seen::{Kind, Property, Scene, Seen};
 
 #[derive(Default)]
 pub struct AdoptedEpochs {
@@ -31,6 +32,7 @@ impl Property for AdoptedEpochs {
     fn see(&mut self, scene: &Scene, seen: &Seen) -> Result<(), String> {
         self.leads.see(scene, seen);
         match seen {
+            _ if scene.facts().kind == Kind::Reference => Ok(()),
             Seen::Started => {
                 self.known.retain(|(node, _), _| *node != scene.node);
                 for master in &scene.facts().disk.masters {
