@@ -208,7 +208,16 @@ impl World {
             self.facts[node].stopped = false;
             trace::note(self.now, &node.to_string(), "goes on");
             self.saw(node, &Seen::Resumed);
-            self.read_mail(node);
+            // Who waits for its disk goes on with that, whatever else came before.
+            let state = &mut self.nodes[node];
+            let awaited = state.kept.as_ref();
+            let saved = awaited
+                .and_then(|_| state.mailbox.iter().position(|mail| matches!(mail, Mail::Saved(_))))
+                .and_then(|at| state.mailbox.remove(at));
+            match saved {
+                Some(saved) => self.receive(node, saved),
+                None => self.read_mail(node),
+            }
         }
     }
 

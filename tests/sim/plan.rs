@@ -179,6 +179,11 @@ impl Plan {
         plan
     }
 
+    /// Some Sentinels are of the reference.
+    pub fn is_mixed(&self) -> bool {
+        self.sentinels.iter().any(|sentinel| sentinel.kind == Kind::Reference)
+    }
+
     /// The same with something changed.
     pub fn with(mut self, change: impl FnOnce(&mut Plan)) -> Self {
         change(&mut self);

@@ -11,7 +11,7 @@ use crate::clock::SECOND;
 use crate::plan::Plan;
 use crate::properties;
 use crate::regressions::REGRESSIONS;
-use crate::seen::{Kind, Property};
+use crate::seen::Property;
 use crate::stats::Stats;
 use crate::trace;
 use crate::world::World;
@@ -46,7 +46,7 @@ pub struct Outcome {
 /// One run from its plan: calm, trouble, recovery.
 pub fn run(plan: Plan, properties: Vec<Box<dyn Property>>) -> Outcome {
     let seed = plan.seed;
-    let mixed = plan.sentinels.iter().any(|sentinel| sentinel.kind == Kind::Reference);
+    let mixed = plan.is_mixed();
     trace::begin();
     let result = quietly(|| {
         let mut world = World::new(plan, properties);

@@ -65,7 +65,7 @@ pub fn start_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instan
     }
     if let Some(due) = wait::not_before(fleet, cx, id) {
         fleet.masters[id].eligible_since = None;
-        wait::log_delay(fleet, cx, id, due);
+        wait::log_delay(fleet, cx, id);
         return Some(due);
     }
     let since = fleet.masters[id].eligible_since;
