@@ -153,14 +153,13 @@ fn fresh_base() -> u64 {
     1_000_000_000 + u64::try_from(now.as_micros()).unwrap_or_default() % 1_000_000_000_000 * 1_000
 }
 
-/// So many runs that are the same as ever, and `SIM_FRESH` new ones; or the one run of `SIM_SEED`.
-fn run_seeds(plan: fn(u64) -> Plan, fixed: u64) {
+/// So many runs that are the same as ever, and so many new ones; or the one run of `SIM_SEED`.
+fn run_seeds(plan: fn(u64) -> Plan, fixed: u64, fresh: u64) {
     let next = AtomicU64::new(0);
     if let Some(seed) = number("SIM_SEED") {
         let once = || (next.fetch_add(1, Ordering::Relaxed) == 0).then_some(seed);
         return judge(&run_all(plan, once, false));
     }
-    let (fixed, fresh) = (number("SIM_SEEDS").unwrap_or(fixed), number("SIM_FRESH").unwrap_or(0));
     let base = number("SIM_BASE").unwrap_or_else(fresh_base);
     eprintln!("{fixed} fixed seeds from 0, {fresh} fresh ones from {base} (SIM_BASE)");
     let seed = || {
@@ -170,16 +169,16 @@ fn run_seeds(plan: fn(u64) -> Plan, fixed: u64) {
     judge(&run_all(plan, seed, false));
 }
 
-/// Fleets of ours.
+/// Fleets of ours: `SIM_SEEDS`, and `SIM_FRESH` that nobody saw before.
 #[test]
 fn seeds() {
-    run_seeds(Plan::new, 60);
+    run_seeds(Plan::new, number("SIM_SEEDS").unwrap_or(60), number("SIM_FRESH").unwrap_or(0));
 }
 
-/// Fleets with Sentinels of the reference in them. Ours are held to what they can promise there: each property says what that is.
+/// Fleets with Sentinels of the reference in them, `SIM_MIXED` of them. Ours are held to what they can promise there: each property says what that is.
 #[test]
 fn mixed_fleets() {
-    run_seeds(Plan::mixed, 20);
+    run_seeds(Plan::mixed, number("SIM_MIXED").unwrap_or(12), 0);
 }
 
 /// Every seed that once found something.
