@@ -121,4 +121,23 @@ mod tests {
         stage.node(2).fine(Seen::Started).elected(4, &[1], 3).wrong(greeted(hello(2, 5, 3, 5)));
         stage.node(1).fine(Seen::Started).epochs(2, 2, 2).wrong(Seen::Saved);
     }
+
+    #[test]
+    fn a_vote_that_was_saved_late_names_the_epoch_all_the_same() {
+        for saved in [true, false] {
+            let mut stage = Stage::new(AdoptedEpochs::default());
+            stage.says("+try-failover", &of_master(1)).fine(asked(sentinel(1), 1, Some(0)));
+            stage.epochs(1, 1, 0).says("+vote-for-leader", &format!("{} 5", id(0)));
+            if saved {
+                stage.epochs(5, 5, 0);
+            }
+            stage.says("+elected-leader", &of_master(1)).says("+selected-slave", &of_replica(2, 1));
+            let told = greeted(hello(0, 5, 2, 5));
+            if saved {
+                stage.fine(told);
+            } else {
+                stage.wrong(told);
+            }
+        }
+    }
 }
