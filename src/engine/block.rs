@@ -106,8 +106,10 @@ fn accepted(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId) {
 }
 
 fn refused(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId, reason: String) {
-    // What is refused in TILT, or while too many are under way, is not repeated now: whoever wanted it decides again.
+    // What is refused in TILT, while too many are under way, or when our election is too old to promote, is not repeated now: whoever
+    // wanted it decides again.
     let crowded = failover::is_crowded(fleet, id);
+    let expired = !failover::in_term(fleet, cx, fleet.replicas[id].master);
     let replica = &mut fleet.replicas[id];
     let Some(block) = &mut replica.block else { return };
     let command = match &block.target {
@@ -118,7 +120,7 @@ fn refused(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId, reason: String) {
         let text = format!("{command} refused by replica {}: {reason}", replica.instance.name);
         block.outcome = Outcome::Refused(reason);
         cx.log(Level::Warning, text);
-    } else if cx.tilted || crowded {
+    } else if cx.tilted || crowded || expired && block.target.is_none() {
         let text = format!("{command} refused by replica {}: {reason}", replica.instance.name);
         block.outcome = Outcome::Lost(reason);
         cx.log(Level::Warning, text);

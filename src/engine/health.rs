@@ -91,7 +91,7 @@ pub fn odown_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instan
     let due = lives_until(fleet, cx, id).map(|until| until + Duration::from_nanos(1));
     let agreed = if is_down(fleet, cx, id) { opinions(fleet, cx, id) } else { 0 };
     let master = &fleet.masters[id];
-    let (now, quorum) = (cx.mono(), master.settings.quorum as usize);
+    let quorum = master.settings.quorum as usize;
     let is_down = agreed >= quorum;
     if is_down == master.o_down {
         return due;
@@ -99,7 +99,7 @@ pub fn odown_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instan
     let master = &mut fleet.masters[id];
     master.o_down = is_down;
     if is_down {
-        master.o_down_at = Some(now);
+        master.o_down_at = Some(cx.mono());
         fleet.announce(
             cx,
             Level::Warning,
@@ -118,10 +118,8 @@ pub fn odown_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instan
 
 /// How many Sentinels hold the master for down, ourselves included. One has one opinion, by however many entries it is known.
 fn opinions(fleet: &Fleet, cx: &Cx, id: MasterId) -> usize {
-    // After a stall of ours an opinion may be too old before `ask_step` had a chance to drop it.
-    let (now, age) = (cx.mono(), cx.globals.tunables.ask_period * 5);
     let peers = || fleet.masters[id].peers.iter().map(|peer| &fleet.peers[*peer]);
-    let down = || peers().filter(|peer| peer.ask.master_down && peer.ask.fresh_until(age) >= now);
+    let down = || peers().filter(|peer| peer.ask.master_down);
     let is_repeated =
         |at: usize, peer: &Peer| down().take(at).any(|earlier| earlier.run_id() == peer.run_id());
     let counts = |(at, peer): &(usize, &Peer)| *peer.run_id() != cx.globals.my_id && !is_repeated(*at, peer);

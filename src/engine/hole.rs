@@ -53,11 +53,13 @@ pub enum Hole {
     KeepsLostMandate,
     /// A stall of this process that is too short for TILT counts as silence of everybody (§2.3, §7.1).
     StallsCount,
+    /// A master that is monitored again may be voted for in epochs in which it was voted for before (§8.1).
+    MonitorForgetsVotes,
 }
 
 impl Hole {
     /// Every hole.
-    pub const ALL: [Hole; 23] = [
+    pub const ALL: [Hole; 24] = [
         Hole::CountsAtCurrentEpoch,
         Hole::OneEpochForAll,
         Hole::VotesWithoutDisk,
@@ -81,6 +83,7 @@ impl Hole {
         Hole::ForcedWithoutVotes,
         Hole::KeepsLostMandate,
         Hole::StallsCount,
+        Hole::MonitorForgetsVotes,
     ];
 }
 

@@ -164,6 +164,11 @@ impl Master {
 
     /// Votes needed to win: the majority of voters and at least the quorum.
     pub fn votes_needed(&self) -> usize {
-        (self.voters() / 2 + 1).max(self.settings.quorum as usize)
+        self.votes_needed_of(self.voters())
+    }
+
+    /// The same if there are so many voters.
+    pub fn votes_needed_of(&self, voters: usize) -> usize {
+        (voters / 2 + 1).max(self.settings.quorum as usize)
     }
 }

@@ -242,19 +242,21 @@ impl Engine {
         link::step(&mut self.fleet, &mut self.cx, id)
     }
 
-    /// The rules of one instance, in their order: probes, the tilt gate, subjectively down, objectively down, failover, questions.
+    /// The rules of one instance, in their order: probes, the tilt gate, subjectively down, what peers said and who they are, objectively
+    /// down, failover, questions.
     fn settle_entity(&mut self, entity: Entity) -> Option<Instant> {
         let (fleet, cx) = (&mut self.fleet, &mut self.cx);
         fleet.instance(entity)?;
-        let mut dues = [probe::step(fleet, cx, entity), None, None, None, None, None];
+        let mut dues = [probe::step(fleet, cx, entity), None, None, None, None, None, None];
         if !cx.tilted && !forgotten::is_aside(fleet, entity) {
             dues[1] = health::sdown_step(fleet, cx, entity);
             match entity {
                 Entity::Master(id) => {
-                    dues[2] = forgotten::step(fleet, cx, id);
-                    dues[3] = health::odown_step(fleet, cx, id);
-                    dues[4] = failover::step(fleet, cx, id);
-                    dues[5] = election::ask_step(fleet, cx, id);
+                    dues[2] = election::expire_step(fleet, cx, id);
+                    dues[3] = forgotten::step(fleet, cx, id);
+                    dues[4] = health::odown_step(fleet, cx, id);
+                    dues[5] = failover::step(fleet, cx, id);
+                    dues[6] = election::ask_step(fleet, cx, id);
                     repair::touch_returned(fleet, cx, id);
                 }
                 Entity::Replica(id) => dues[2] = repair::step(fleet, cx, id),

@@ -68,11 +68,6 @@ impl AskState {
     /// The first repetition of a question.
     pub const FIRST: Duration = Duration::from_millis(50);
 
-    /// Until when what it said last counts, if that is so for `age`.
-    pub fn fresh_until(&self, age: Duration) -> Instant {
-        self.replied_at.unwrap_or(Instant::ZERO) + age
-    }
-
     /// A question leaves.
     pub fn sent(&mut self, now: Instant) {
         if self.sent_at.replace(now).is_none() {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use sentineld::engine::{Ask, Input};
 use sentineld::wire::{Request, SentinelCommand};
 
-use crate::lab::{Lab, MASTER, MY_ID, lab_with};
-use crate::stub::peer_id;
+use crate::lab::{Disk, Lab, MASTER, MY_ID, lab_with};
+use crate::stub::{master_info, peer_id, replica_info};
 
 /// Elected in epoch 1; the replica has got its SLAVEOF NO ONE and takes its time.
 fn leader(forced: bool) -> Lab {
@@ -48,10 +49,36 @@ fn a_leader_at_work_repeats_its_own_ballot() {
 }
 
 #[test]
+fn who_re_points_replicas_gives_no_vote_to_who_has_not_heard_of_the_new_master() {
+    for forced in [false, true] {
+        let mut lab =
+            lab_with(2, 2, |settings| settings.masters[0].failover_timeout = Duration::from_secs(60));
+        for port in [5001, 5002] {
+            lab.stub(port).down = true;
+        }
+        lab.stub(6002).info = Some(replica_info(6002, 6000, "slave_priority:0\r\n"));
+        lab.run(11_000);
+        lab.stub(6002).obeys = false;
+        if forced {
+            assert_eq!(lab.refusal(SentinelCommand::Failover(MASTER.into())), "OK");
+        } else {
+            lab.kill(6000);
+        }
+        lab.until("+switch-master", 1_500);
+        lab.run(5_000);
+        assert_eq!(lab.count("+failover-end"), 0, "{}", lab.history());
+        let down = !forced;
+        assert_eq!(lab.vote(7, "other"), Some((down, Some(MY_ID.to_owned()), 1)));
+        assert_eq!(lab.saved.sentinel.current_epoch.0, 7, "the epoch is taken all the same");
+        lab.until("+failover-end", 6_000);
+    }
+}
+
+#[test]
 fn a_leader_by_hand_loses_it_to_a_later_vote_only() {
     let mut lab = leader(true);
     lab.run(30_000);
-    assert_eq!(lab.count("-failover-abort"), 0, "an operator's word does not age");
+    assert_eq!(lab.count("-failover-abort"), 0, "what was sent is waited for, whoever wanted it");
     lab.hello(1, 1, 6000, 1);
     assert_eq!(lab.count("-failover-abort-not-elected"), 1, "{}", lab.history());
 }
@@ -86,20 +113,96 @@ fn a_candidate_stops_as_well() {
     assert_eq!(lab.count("-failover-abort-not-elected"), 1, "{}", lab.history());
 }
 
+/// When SLAVEOF NO ONE left, in milliseconds.
+fn promoted_at(lab: &Lab) -> Vec<u64> {
+    let sent = lab.sent.iter().filter(|(_, _, request)| matches!(request, Request::ReplicaOf(None)));
+    sent.map(|(at, ..)| at / 1_000_000).collect()
+}
+
 #[test]
 fn a_promotion_that_is_refused_is_repeated_until_then() {
-    let mut lab = lab_with(1, 0, |settings| settings.masters[0].failover_timeout = Duration::from_secs(60));
-    lab.stub(6001).slaveof = Err("LOADING".into());
+    for forced in [false, true] {
+        let mut lab =
+            lab_with(1, 0, |settings| settings.masters[0].failover_timeout = Duration::from_secs(60));
+        lab.stub(6001).slaveof = Err("LOADING".into());
+        lab.run(3_000);
+        lab.mark();
+        if forced {
+            assert_eq!(lab.refusal(SentinelCommand::Failover(MASTER.into())), "OK");
+        } else {
+            lab.kill(6000);
+        }
+        let elected = lab.until("+elected-leader", 1_500);
+        let over = lab.until("-failover-abort-slave-timeout", 12_000);
+        assert!((10_000..=11_000).contains(&(over - elected)), "{} ms", over - elected);
+        assert!(promotions(&lab) >= 9, "{} times it was tried", promotions(&lab));
+        let last = promoted_at(&lab).into_iter().max().expect("some");
+        assert!(last - elected <= 10_000, "{} ms", last - elected);
+    }
+}
+
+/// The command, which the replica will refuse, is on its way; when we were elected, in milliseconds.
+fn slow_refusal() -> (Lab, u64) {
+    let mut lab = lab_with(1, 2, |settings| settings.masters[0].failover_timeout = Duration::from_secs(60));
+    for port in [5001, 5002] {
+        lab.stub(port).down = true;
+    }
+    lab.stub(6001).slaveof = Err("READONLY".into());
     lab.run(3_000);
     lab.mark();
+    lab.disk = Disk::Hangs;
     lab.kill(6000);
-    let elected = lab.until("+elected-leader", 1_500);
-    let over = lab.until("-failover-abort-slave-timeout", 12_000);
-    assert!((10_000..=11_000).contains(&(over - elected)), "{} ms", over - elected);
-    assert!(promotions(&lab) >= 9, "{} times it was tried", promotions(&lab));
-    let last = lab.sent.iter().filter(|(_, _, request)| matches!(request, Request::ReplicaOf(None)));
-    let last = last.map(|(at, ..)| at / 1_000_000).max().expect("some");
-    assert!(last - elected <= 10_000, "{} ms", last - elected);
+    lab.until("+try-failover", 1_500);
+    lab.stub(6001).mute = true;
+    lab.disk = Disk::Works;
+    lab.save_all();
+    let elected = lab.until("+elected-leader", 10);
+    lab.until("+failover-state-wait-promotion", 10);
+    (lab, elected)
+}
+
+/// The replica answers what it was asked: PING, so that it is not down, or everything.
+fn answers_come(lab: &mut Lab, all: bool) {
+    let owed = std::mem::take(&mut lab.unanswered);
+    let (due, owed) = owed.into_iter().partition(|(_, tag, _)| all || tag.ask == Ask::Ping);
+    (lab.unanswered, lab.stub(6001).mute) = (owed, !all);
+    for (conn, tag, reply) in due {
+        lab.feed(Input::Reply(conn, tag, reply));
+    }
+}
+
+#[test]
+fn what_is_refused_when_the_term_is_over_is_not_tried_in_its_plain_form() {
+    for (waits, tries) in [(9_000, 2), (10_100, 1)] {
+        let (mut lab, elected) = slow_refusal();
+        while lab.now / 1_000_000 < elected + waits {
+            lab.run(100);
+            answers_come(&mut lab, false);
+        }
+        assert_eq!(promotions(&lab), 1, "{}", lab.history());
+        answers_come(&mut lab, true);
+        assert_eq!(promotions(&lab), tries, "{}", lab.history());
+        lab.until("-failover-abort-slave-timeout", 3_000);
+        let last = promoted_at(&lab).into_iter().max().expect("some");
+        assert!(last - elected <= 10_000, "{} ms: {}", last - elected, lab.history());
+    }
+}
+
+#[test]
+fn a_promotion_that_shows_when_the_term_is_over_counts_if_a_majority_names_the_master_before_it() {
+    for named in [false, true] {
+        let mut lab = leader(false);
+        lab.run(15_000);
+        assert_eq!(lab.count("-failover-abort"), 0, "{}", lab.history());
+        if named {
+            lab.hello(1, 0, 6000, 0);
+        }
+        lab.stub(6001).info = Some(master_info(6001, &[]));
+        lab.run(1_100);
+        assert_eq!(lab.count("+promoted-slave"), usize::from(named), "{}", lab.history());
+        lab.hello(2, 0, 6000, 0);
+        lab.until("+switch-master", 1_100);
+    }
 }
 
 #[test]

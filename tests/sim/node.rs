@@ -58,6 +58,8 @@ pub struct Node {
     pub my_id: String,
     /// What its store knows of its configuration, saved or not.
     pub book: Settings,
+    /// Where that said before that masters are, since the start.
+    pub before: BTreeMap<(String, i64), MasterName>,
 }
 
 /// The operator's connection, which needs no network.
@@ -99,6 +101,7 @@ impl World {
             written: Vec::new(),
             my_id: String::new(),
             book: settings,
+            before: BTreeMap::new(),
         });
     }
 
@@ -118,6 +121,7 @@ impl World {
         state.powered = true;
         state.doomed = false;
         state.book = settings.clone();
+        state.before.clear();
         let brain = Brain::new(state.kind, settings, seed, clock::now(self.now, state.wall_shift), opening);
         state.my_id = brain.my_id();
         state.brain = Some(brain);
@@ -208,7 +212,16 @@ impl World {
             if self.nodes[node].kind == Kind::Ours {
                 self.turn(node, &mut Vec::new());
             }
-            self.read_mail(node);
+            // Who waits for its disk goes on with that, whatever else came before.
+            let state = &mut self.nodes[node];
+            let awaited = state.kept.as_ref();
+            let saved = awaited
+                .and_then(|_| state.mailbox.iter().position(|mail| matches!(mail, Mail::Saved(_))))
+                .and_then(|at| state.mailbox.remove(at));
+            match saved {
+                Some(saved) => self.receive(node, saved),
+                None => self.read_mail(node),
+            }
         }
     }
 

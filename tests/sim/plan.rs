@@ -137,6 +137,28 @@ impl Plan {
         }
     }
 
+    /// The plan of a seed with some Sentinels of the reference, and at least one of ours, in the fleet.
+    ///
+    /// Without what the reference is known not to survive: an epoch that no fleet can have reached, and neighbours that call their master
+    /// by the same name.
+    pub fn mixed(seed: u64) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed ^ 0x0a1d);
+        Plan::new(seed).with(|plan| {
+            while plan.sentinels.len() < 2 {
+                plan.sentinels.push(plan.sentinels[0].clone());
+            }
+            plan.neighbours = false;
+            for fault in [Fault::RogueEpoch, Fault::AddressReuse] {
+                plan.weights[fault as usize] = 0;
+            }
+            let count = rng.random_range(1..plan.sentinels.len());
+            for _ in 0..count {
+                let at = rng.random_range(0..plan.sentinels.len());
+                plan.sentinels[at].kind = Kind::Reference;
+            }
+        })
+    }
+
     /// Three Sentinels, a master and so many replicas, a good network, no trouble: for scenarios.
     pub fn plain(seed: u64, sentinels: usize, replicas: usize) -> Self {
         let mut plan = Plan::new(seed);
@@ -155,6 +177,11 @@ impl Plan {
         plan.latency = (50 * MICRO, 100 * MICRO);
         plan.weights = [0; Fault::ALL.len()];
         plan
+    }
+
+    /// Some Sentinels are of the reference.
+    pub fn is_mixed(&self) -> bool {
+        self.sentinels.iter().any(|sentinel| sentinel.kind == Kind::Reference)
     }
 
     /// The same with something changed.

@@ -20,4 +20,14 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         "two addresses under one configuration epoch, by the same Sentinel",
     ),
     ("saved, and not known to be", 254, "a stopped process told of less than was on its disk"),
+    (
+        "an order that is too old",
+        772,
+        "SLAVEOF NO ONE was repeated beyond the ten seconds that an election is good for",
+    ),
+    (
+        "alone after MONITOR",
+        371363354050260,
+        "who was told to monitor anew, and knew nobody yet, was taken for a second leader that an election allowed",
+    ),
 ];

@@ -19,6 +19,8 @@ use crate::world::World;
 /// A run that went wrong.
 pub struct Failure {
     pub seed: u64,
+    /// Some Sentinels were of the reference.
+    pub mixed: bool,
     pub text: String,
     /// What happened last.
     pub history: String,
@@ -26,10 +28,11 @@ pub struct Failure {
 
 impl Failure {
     fn report(&self) -> String {
-        let Failure { seed, text, history } = self;
+        let Failure { seed, mixed, text, history } = self;
+        let test = if *mixed { "mixed_fleets" } else { "seeds" };
         format!(
             "{history}\nseed {seed}: {text}\nreplay with SIM_SEED={seed} SIM_TRACE=1 \
-             cargo test --profile sim --features holes --test sim seeds -- --nocapture\n"
+             cargo test --profile sim --features holes --test sim {test} -- --nocapture\n"
         )
     }
 }
@@ -43,6 +46,7 @@ pub struct Outcome {
 /// One run from its plan: calm, trouble, recovery.
 pub fn run(plan: Plan, properties: Vec<Box<dyn Property>>) -> Outcome {
     let seed = plan.seed;
+    let mixed = plan.is_mixed();
     trace::begin();
     let result = quietly(|| {
         let mut world = World::new(plan, properties);
@@ -58,7 +62,7 @@ pub fn run(plan: Plan, properties: Vec<Box<dyn Property>>) -> Outcome {
         Ok((stats, failure)) => (stats, failure),
         Err(panic) => (Stats { runs: 1, ..Stats::default() }, Some(panic)),
     };
-    let failure = failure.map(|text| Failure { seed, text, history: trace::history() });
+    let failure = failure.map(|text| Failure { seed, mixed, text, history: trace::history() });
     Outcome { stats, failure }
 }
 
@@ -103,14 +107,14 @@ pub struct Tally {
 }
 
 /// Runs what `next` gives until it gives nothing more, and prints failures as they come. Stops at the first if `SIM_STOP` is set.
-fn run_all(next: impl Fn() -> Option<u64> + Sync, each_minute: bool) -> Tally {
+fn run_all(plan: fn(u64) -> Plan, next: impl Fn() -> Option<u64> + Sync, each_minute: bool) -> Tally {
     let tally = Mutex::new(Tally::default());
     let (stop, began) = (AtomicBool::new(false), Instant::now());
     let stop_at_first = std::env::var_os("SIM_STOP").is_some();
     let minutes = AtomicU64::new(0);
     let work = || {
         while let Some(seed) = (!stop.load(Ordering::Relaxed)).then(&next).flatten() {
-            let outcome = run(Plan::new(seed), wanted());
+            let outcome = run(plan(seed), wanted());
             let mut tally = tally.lock().expect("no panic here");
             tally.stats.add(&outcome.stats);
             if let Some(failure) = outcome.failure {
@@ -149,22 +153,32 @@ fn fresh_base() -> u64 {
     1_000_000_000 + u64::try_from(now.as_micros()).unwrap_or_default() % 1_000_000_000_000 * 1_000
 }
 
-/// `SIM_SEEDS` runs that are the same as ever, and `SIM_FRESH` new ones; or the one run of `SIM_SEED`.
-#[test]
-fn seeds() {
+/// So many runs that are the same as ever, and so many new ones; or the one run of `SIM_SEED`.
+fn run_seeds(plan: fn(u64) -> Plan, fixed: u64, fresh: u64) {
+    let next = AtomicU64::new(0);
     if let Some(seed) = number("SIM_SEED") {
-        let next = AtomicU64::new(0);
-        return judge(&run_all(|| (next.fetch_add(1, Ordering::Relaxed) == 0).then_some(seed), false));
+        let once = || (next.fetch_add(1, Ordering::Relaxed) == 0).then_some(seed);
+        return judge(&run_all(plan, once, false));
     }
-    let (fixed, fresh) = (number("SIM_SEEDS").unwrap_or(60), number("SIM_FRESH").unwrap_or(0));
     let base = number("SIM_BASE").unwrap_or_else(fresh_base);
     eprintln!("{fixed} fixed seeds from 0, {fresh} fresh ones from {base} (SIM_BASE)");
-    let next = AtomicU64::new(0);
     let seed = || {
         let index = next.fetch_add(1, Ordering::Relaxed);
         (index < fixed + fresh).then(|| if index < fixed { index } else { base + index - fixed })
     };
-    judge(&run_all(seed, false));
+    judge(&run_all(plan, seed, false));
+}
+
+/// Fleets of ours: `SIM_SEEDS`, and `SIM_FRESH` that nobody saw before.
+#[test]
+fn seeds() {
+    run_seeds(Plan::new, number("SIM_SEEDS").unwrap_or(60), number("SIM_FRESH").unwrap_or(0));
+}
+
+/// Fleets with Sentinels of the reference in them, `SIM_MIXED` of them. Ours are held to what they can promise there: each property says what that is.
+#[test]
+fn mixed_fleets() {
+    run_seeds(Plan::mixed, number("SIM_MIXED").unwrap_or(12), 0);
 }
 
 /// Every seed that once found something.
@@ -173,7 +187,7 @@ fn regressions() {
     let next = AtomicU64::new(0);
     let seed =
         || REGRESSIONS.get(next.fetch_add(1, Ordering::Relaxed) as usize).map(|regression| regression.1);
-    let tally = run_all(seed, false);
+    let tally = run_all(Plan::new, seed, false);
     assert_eq!(tally.stats.runs, REGRESSIONS.len() as u64);
     for (seed, text) in &tally.failures {
         let found = REGRESSIONS.iter().find(|regression| regression.1 == *seed);
@@ -191,6 +205,7 @@ fn soak() {
     eprintln!("seeds from {base} (SIM_BASE)");
     let next = AtomicU64::new(0);
     let tally = run_all(
+        Plan::new,
         || {
             let index = next.fetch_add(1, Ordering::Relaxed);
             (Instant::now() < ends_at).then_some(base + index)

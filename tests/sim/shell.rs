@@ -132,7 +132,9 @@ impl World {
         let told = || {
             state.directory.iter().find(|(_, (host, port))| is_it(host, *port)).map(|entry| entry.0.clone())
         };
-        booked.map(|master| master.name.clone()).or_else(told)
+        // While it re-points replicas it still answers for the master that they are led away from, and only it knows so.
+        let before = || state.before.get(&(host.to_owned(), port)).cloned();
+        booked.map(|master| master.name.clone()).or_else(told).or_else(before)
     }
 
     /// A Sentinel's timer.
@@ -268,6 +270,10 @@ impl World {
             Action::Log(_, text) => trace::detail(self.now, &node.to_string(), || format!("log: {text}")),
             Action::Persist(revision, patch) => {
                 let state = &mut self.nodes[node];
+                let places = state.book.masters.iter();
+                let places =
+                    places.map(|master| ((master.host.clone(), master.port.into()), master.name.clone()));
+                state.before.extend(places);
                 state.book.apply(&patch);
                 if let Some(at) = state.disk.persist(self.now, &mut self.rng, revision, patch) {
                     self.queue.push(at, Event::Disk(node, state.incarnation));
@@ -347,11 +353,17 @@ impl World {
     /// An operator says something to a Sentinel, on its own machine; what it answers at once.
     pub fn order(&mut self, node: usize, words: &[&str]) -> Option<Bytes> {
         let state = &mut self.nodes[node];
-        if state.brain.is_none() || state.stopped || state.kept.is_some() {
+        if state.brain.is_none() || state.stopped {
+            return None;
+        }
+        let words_of = || words.iter().map(|word| (*word).to_owned()).collect();
+        if state.kept.is_some() {
+            // It waits for its disk, and the operator for it.
+            self.queue.push(self.now + clock::MILLI, Event::Order(node, words_of()));
             return None;
         }
         trace::note(self.now, &node.to_string(), &format!("is told: {}", words.join(" ")));
-        self.saw(node, &Seen::Ordered { words: words.iter().map(|word| (*word).to_owned()).collect() });
+        self.saw(node, &Seen::Ordered { words: words_of() });
         self.talk(node, OPERATOR, words)
     }
 

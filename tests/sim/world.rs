@@ -37,6 +37,8 @@ pub enum Event {
     Unbusy(SocketAddrV4),
     /// Trouble ends.
     Mend(Mend),
+    /// An operator's words for a Sentinel that was busy.
+    Order(usize, Vec<String>),
 }
 
 pub struct World {
@@ -179,6 +181,7 @@ impl World {
             // What is broken when the core heals is broken for good.
             Event::Mend(_) if self.healed => {}
             Event::Mend(mend) => self.mend(mend),
+            Event::Order(node, words) => self.mend(Mend::Order(node, words)),
         }
         true
     }

@@ -8,6 +8,7 @@ use crate::engine::action::Action;
 use crate::engine::cx::Cx;
 use crate::engine::fleet::Fleet;
 use crate::engine::globals::Simulate;
+use crate::engine::hole::Hole;
 use crate::engine::names::News;
 use crate::engine::notice::Level;
 use crate::engine::tag::Entity;
@@ -159,7 +160,9 @@ fn add(fleet: &mut Fleet, cx: &mut Cx, words: Monitor, ip: IpAddr) {
     let mut settings = MasterSettings::new(MasterName::from(words.name), words.host, port, quorum);
     settings.down_after = cx.globals.tunables.default_down_after;
     settings.failover_timeout = cx.globals.tunables.default_failover_timeout;
-    settings.leader_epoch = cx.globals.current_epoch;
+    if !cx.holes.has(Hole::MonitorForgetsVotes) {
+        settings.leader_epoch = cx.globals.current_epoch;
+    }
     let master = fleet.add_master(settings, cx);
     fleet.masters[master].instance.address.ip = Some(ip);
     fleet.publish_address(master, cx);

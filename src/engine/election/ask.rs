@@ -12,7 +12,6 @@ use crate::engine::failover::Failover;
 use crate::engine::fleet::Fleet;
 use crate::engine::link::send;
 use crate::engine::notice::Level;
-use crate::engine::peer::AskState;
 use crate::engine::tag::{Ask, Entity};
 use crate::model::{Epoch, Instant, MasterId, PeerId};
 use crate::wire::Request;
@@ -102,18 +101,9 @@ fn ask_peer(
     let period = cx.globals.tunables.ask_period;
     let master = &fleet.masters[id];
     let peer = &mut fleet.peers[peer_id];
-    let expiry = match expire(&mut peer.ask, now, period * 5) {
-        Expiry::Never => None,
-        Expiry::At(due) => Some(due),
-        Expiry::Now => {
-            // The objective verdict and the election rest on what was just forgotten.
-            cx.touch_master(id);
-            None
-        }
-    };
     let wanted = master.instance.s_down || candidacy.is_some();
     if !wanted || !fleet.links[peer.instance.link].command.is_up() {
-        return expiry;
+        return None;
     }
     let voted = candidacy.is_none_or(|epoch| peer.ask.vote.as_ref().is_some_and(|(_, at)| *at == epoch));
     let satisfied = voted && (peer.ask.master_down || master.o_down || !master.instance.s_down);
@@ -130,7 +120,7 @@ fn ask_peer(
     };
     let due = due.max(turn.filter(|_| !satisfied).unwrap_or(Instant::ZERO));
     if due > now {
-        return expiry.into_iter().chain([due]).min();
+        return Some(due);
     }
     if !satisfied {
         peer.ask.backoff = (peer.ask.backoff * 2).min(period);
@@ -149,27 +139,26 @@ fn ask_peer(
     };
     let ask = Ask::MasterDown { address_generation: master.address_generation, candidacy, at: now };
     send(fleet, cx, Entity::Peer(peer_id), ask, request);
-    expiry.into_iter().chain([again]).min()
+    Some(again)
 }
 
-enum Expiry {
-    Never,
-    At(Instant),
-    Now,
-}
-
-/// Forgets opinions that are too old to be trusted (spec 2 §7.3); when that will be.
-fn expire(ask: &mut AskState, now: Instant, age: Duration) -> Expiry {
-    if !ask.master_down && ask.vote.is_none() {
-        return Expiry::Never;
+/// Forgets opinions and votes that are too old to be trusted, before any rule rests on them (spec 2 §7.3); when the next will be.
+pub fn expire_step(fleet: &mut Fleet, cx: &Cx, id: MasterId) -> Option<Instant> {
+    let (now, age) = (cx.mono(), cx.globals.tunables.ask_period * 5);
+    let mut next = None;
+    for peer in &fleet.masters[id].peers {
+        let ask = &mut fleet.peers[*peer].ask;
+        if !ask.master_down && ask.vote.is_none() {
+            continue;
+        }
+        let last = ask.replied_at.unwrap_or(Instant::ZERO) + age;
+        if last < now {
+            (ask.master_down, ask.vote) = (false, None);
+        } else {
+            next = [next, Some(last + Duration::from_nanos(1))].into_iter().flatten().min();
+        }
     }
-    let due = ask.fresh_until(age);
-    if due >= now {
-        return Expiry::At(due + Duration::from_nanos(1));
-    }
-    ask.master_down = false;
-    ask.vote = None;
-    Expiry::Now
+    next
 }
 
 /// The epoch for which we want votes now: while electing, from the moment our own vote is on disk.

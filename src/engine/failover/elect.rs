@@ -65,7 +65,7 @@ pub fn start_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instan
     }
     if let Some(due) = wait::not_before(fleet, cx, id) {
         fleet.masters[id].eligible_since = None;
-        wait::log_delay(fleet, cx, id, due);
+        wait::log_delay(fleet, cx, id);
         return Some(due);
     }
     let since = fleet.masters[id].eligible_since;
@@ -94,7 +94,8 @@ pub fn start(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, force: Force) {
     master.lacked_votes = false;
     master.fruitless = None;
     master.eligible_since = None;
-    master.failover = Failover::Electing { epoch, started_at: now, asked_at: now, pause, force };
+    let voters = master.voters();
+    master.failover = Failover::Electing { epoch, started_at: now, asked_at: now, pause, voters, force };
     vote_for_ourselves(fleet, cx, id, epoch);
 }
 
@@ -125,6 +126,10 @@ fn pause(cx: &mut Cx) -> Duration {
 
 /// Elected, given up, or tried again.
 pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
+    let count = fleet.masters[id].voters();
+    if let Failover::Electing { voters, .. } = &mut fleet.masters[id].failover {
+        *voters = count.max(*voters);
+    }
     let master = &fleet.masters[id];
     let Failover::Electing { epoch, started_at, asked_at, force, .. } = master.failover else {
         return None;
@@ -154,10 +159,10 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
 fn contest(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, votes: &Tally) -> Option<Instant> {
     let now = cx.mono();
     let master = &fleet.masters[id];
-    let Failover::Electing { epoch, started_at, asked_at, pause, .. } = master.failover else {
+    let Failover::Electing { epoch, started_at, asked_at, pause, voters, .. } = master.failover else {
         return None;
     };
-    let needed = master.votes_needed();
+    let needed = master.votes_needed_of(voters);
     if votes.ours >= needed {
         elected(fleet, cx, id);
         return None;
@@ -182,8 +187,8 @@ fn contest(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, votes: &Tally) -> Optio
 fn insist(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, again: bool, votes: &Tally) -> Option<Instant> {
     let now = cx.mono();
     let master = &fleet.masters[id];
-    let Failover::Electing { asked_at, .. } = master.failover else { return None };
-    let majority = master.voters() / 2 + 1;
+    let Failover::Electing { asked_at, voters, .. } = master.failover else { return None };
+    let majority = voters / 2 + 1;
     if votes.ours >= majority || cx.holes.has(Hole::ForcedWithoutVotes) {
         elected(fleet, cx, id);
         return None;

@@ -3,6 +3,15 @@
 //! Votes make a leader, but they say nothing about later. Who was away for a while, or learns of a later election, must not promote
 //! anybody any more: others may have gone on without it. Differs: the reference goes on whatever it hears but a new address, and however
 //! long it was away.
+//!
+//! The rule. SLAVEOF NO ONE leaves within the term of the election only (ten seconds, or failover-timeout if that is shorter), and no
+//! repetition of it leaves later, in whatever form, whether the first was delivered or not, and whoever wanted it: an operator can say
+//! again what he wants now. When the term is over
+//! - a leader that would have to send (nothing was sent, or what was sent was refused or lost) gives up. Should a lost command have been
+//!   carried out after all, then there is a master that nobody named: the next election chooses it, or it is demoted;
+//! - a leader that may still be answered waits, for failover-timeout at most. What was carried out can't be taken back, and is better made
+//!   known than left unnamed: but only if a majority still names the configuration before it (`promote::on_promoted`);
+//! - it votes for others again, which ends it.
 
 use std::time::Duration;
 
@@ -16,11 +25,18 @@ use crate::model::{Instant, MasterId};
 /// Somebody else is the leader.
 const NOT_ELECTED: &str = "-failover-abort-not-elected";
 
-/// True if we lead a failover whose promotion is not confirmed, and were elected so lately that we vote for nobody else.
+/// True if we lead a failover, and vote for nobody else meanwhile: for the term of our election, but for what an operator ordered, which keeps
+/// nobody from being elected; and while replicas are re-pointed, since who asks for votes then has not heard yet that its master was
+/// replaced, and would replace the new one's configuration by another for no reason.
 pub fn has_mandate(fleet: &Fleet, cx: &Cx, id: MasterId) -> bool {
-    !cx.holes.has(Hole::KeepsLostMandate)
-        && leads(fleet, id)
-        && expiry(fleet, cx, id).is_some_and(|expiry| cx.mono() <= expiry)
+    let failover = &fleet.masters[id].failover;
+    let at_work = leads(fleet, id) && !failover.is_forced() && in_term(fleet, cx, id);
+    !cx.holes.has(Hole::KeepsLostMandate) && (at_work || matches!(failover, Failover::Reconfiguring { .. }))
+}
+
+/// True while SLAVEOF NO ONE may leave.
+pub fn in_term(fleet: &Fleet, cx: &Cx, id: MasterId) -> bool {
+    cx.holes.has(Hole::KeepsLostMandate) || expiry(fleet, cx, id).is_some_and(|expiry| cx.mono() <= expiry)
 }
 
 /// What became of the mandate.
@@ -84,9 +100,9 @@ fn may_promote(fleet: &Fleet, id: MasterId) -> bool {
     matches!(fleet.masters[id].failover, Failover::Selecting { .. } | Failover::Promoting { sent: false, .. })
 }
 
-/// Until when SLAVEOF NO ONE may leave; an operator's word does not age.
+/// When the term of the last election that we won is over.
 fn expiry(fleet: &Fleet, cx: &Cx, id: MasterId) -> Option<Instant> {
     let master = &fleet.masters[id];
     let term = cx.globals.tunables.election_timeout.min(master.settings.failover_timeout);
-    master.elected_at.filter(|_| !master.failover.is_forced()).map(|at| at + term)
+    master.elected_at.map(|at| at + term)
 }

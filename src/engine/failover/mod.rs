@@ -12,7 +12,7 @@ mod switch;
 mod wait;
 
 pub use elect::Force;
-pub use mandate::has_mandate;
+pub use mandate::{has_mandate, in_term};
 pub use promote::on_promoted;
 pub use reconfigure::is_crowded;
 pub use select::eligible_replicas;
@@ -58,6 +58,8 @@ pub enum Failover {
         asked_at: Instant,
         /// How long to wait after that before a fresh epoch is tried, if nobody can win this one.
         pause: Duration,
+        /// The most voters that there were since it began: who is forgotten meanwhile may have voted for another, and still counts.
+        voters: usize,
         /// An operator wants it, and how far it is with the votes.
         force: Force,
     },

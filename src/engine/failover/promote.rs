@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Failover, elect, switch};
+use super::{Failover, elect, mandate, switch};
 use crate::engine::block::send_block;
 use crate::engine::cx::Cx;
 use crate::engine::fleet::Fleet;
@@ -132,12 +132,13 @@ pub fn on_promoted(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
     cx.touch_master(id);
 }
 
-/// A promotion that shows in time is what was voted for. After a long time, or a freeze of ours, the others may have elected somebody else
-/// and the candidate may be a replica again: its report must be a new one, and a majority must still name the configuration before it.
+/// A promotion that shows in the term of our election is what was voted for. After it, or after a freeze of ours, the others may have elected
+/// somebody else and the candidate may be a replica again: its report must be a new one, and a majority must still name the configuration
+/// before it.
 fn still_wanted(fleet: &Fleet, cx: &Cx, id: MasterId, since: Instant) -> bool {
     let Some(candidate) = fleet.masters[id].failover.promoted() else { return false };
     let frozen = cx.thawed_at > since;
-    let late = cx.mono().since(since) > cx.globals.tunables.election_timeout;
+    let late = !mandate::in_term(fleet, cx, id);
     let fresh = fleet.replicas[candidate].info.tells_of(cx.thawed_at);
     let heard_since = if frozen { cx.thawed_at } else { since };
     fresh && (!frozen && !late || repair::confirmed_by_majority(fleet, cx, id, heard_since))

@@ -89,9 +89,10 @@ fn change_address(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, address: Address
     if !old.same_as(&address) {
         replicas.push((old.clone(), Origin::of_master()));
     }
-    // Clients were sent to the new master when its promotion was confirmed.
+    // Clients were sent to what we promoted when that was confirmed; to what another promoted meanwhile they are sent now.
+    let is_own = fleet.current_address(id).same_as(&address);
     let switched_at = match fleet.masters[id].failover {
-        Failover::Reconfiguring { since, .. } => since,
+        Failover::Reconfiguring { since, .. } if is_own => since,
         _ => cx.mono(),
     };
     reset_state(fleet, cx, id);

@@ -24,10 +24,13 @@ const WORTH_A_LINE: Duration = Duration::from_secs(1);
 
 /// Before when no failover of this master begins by itself; `None` if it may at once.
 pub fn not_before(fleet: &Fleet, cx: &Cx, id: MasterId) -> Option<Instant> {
+    due(fleet, cx, id, replica_turned_up(fleet, cx, id))
+}
+
+fn due(fleet: &Fleet, cx: &Cx, id: MasterId, turned_up: Option<Instant>) -> Option<Instant> {
     let master = &fleet.masters[id];
     let limit = master.settings.failover_timeout * 2;
     let latest = master.failover_started_at.map(|at| at + limit);
-    let turned_up = replica_turned_up(fleet, cx, id);
     let own = match (&master.deference, master.retry_at) {
         (Some(deference), _) => defer_until(fleet, cx, id, deference, latest),
         (None, _) if turned_up.is_some() => turned_up,
@@ -82,8 +85,10 @@ fn replica_turned_up(fleet: &Fleet, cx: &Cx, id: MasterId) -> Option<Instant> {
     new.then_some(fruitless.ended_at + BETWEEN_SEARCHES)
 }
 
-/// Says in the log until when no failover begins, unless that was said.
-pub fn log_delay(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, until: Instant) {
+/// Says in the log until when no failover begins, unless that was said, or a replica turns up that may be promoted: whether one may is a
+/// matter of the moment, and would have the line repeated.
+pub fn log_delay(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
+    let Some(until) = due(fleet, cx, id, None) else { return };
     let logged = &mut fleet.masters[id].delay_logged_until;
     let delay = until.since(cx.mono());
     if delay >= WORTH_A_LINE && logged.is_none_or(|logged| until > logged) {

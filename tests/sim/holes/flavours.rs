@@ -59,6 +59,7 @@ pub fn rows() -> Vec<Row> {
         safety(Hole::ForcedWithoutVotes, 40, "one leader", forced_together),
         safety(Hole::KeepsLostMandate, 200, "lost its mandate", frozen_leaders),
         safety(Hole::StallsCount, 20, "down-after", short_stalls),
+        safety(Hole::MonitorForgetsVotes, 20, "two votes", monitored_again),
     ]
 }
 
@@ -223,4 +224,11 @@ fn frozen_leaders(seed: u64) -> Plan {
 
 fn short_stalls(seed: u64) -> Plan {
     base(seed, 3, 60, &[(StopSentinel, 1)]).with(|plan| watches(plan, |watch| watch.down_after = 300))
+}
+
+fn monitored_again(seed: u64) -> Plan {
+    base(seed, 5, 60, &[(KillMaster, 4), (Remonitor, 4), (SlowCommand, 1)]).with(|plan| {
+        plan.latency = (5 * MILLI, 40 * MILLI);
+        watches(plan, |watch| watch.down_after = 300);
+    })
 }

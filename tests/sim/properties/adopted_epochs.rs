@@ -1,7 +1,8 @@
 //! **A configuration that a Sentinel adopts was won by itself, or heard of with a greater epoch than its own**, at the address that goes
 //! with it. Nobody makes configurations up (spec 2 §6.3 step 6, §9.5).
 //!
-//! Won: it led a failover in that epoch. Holds for reference Sentinels too.
+//! Won: it led a failover in that epoch. Reference Sentinels are skipped: a RESET in the middle of their failover brings them back to the old
+//! address, under the epoch of the new one (§9.8).
 //!
 //! Can't see: what an operator's MONITOR brings; it begins at epoch 0.
 
@@ -12,7 +13,7 @@ use sentineld::model::Epoch;
 
 use super::leads::Leads;
 use super::words;
-use crate::seen::{Property, Scene, Seen};
+use crate::seen::{Kind, Property, Scene, Seen};
 
 #[derive(Default)]
 pub struct AdoptedEpochs {
@@ -31,6 +32,7 @@ impl Property for AdoptedEpochs {
     fn see(&mut self, scene: &Scene, seen: &Seen) -> Result<(), String> {
         self.leads.see(scene, seen);
         match seen {
+            _ if scene.facts().kind == Kind::Reference => Ok(()),
             Seen::Started => {
                 self.known.retain(|(node, _), _| *node != scene.node);
                 for master in &scene.facts().disk.masters {
@@ -118,5 +120,24 @@ mod tests {
         stage.wrong(greeted(hello(0, 4, 2, 4)));
         stage.node(2).fine(Seen::Started).elected(4, &[1], 3).wrong(greeted(hello(2, 5, 3, 5)));
         stage.node(1).fine(Seen::Started).epochs(2, 2, 2).wrong(Seen::Saved);
+    }
+
+    #[test]
+    fn a_vote_that_was_saved_late_names_the_epoch_all_the_same() {
+        for saved in [true, false] {
+            let mut stage = Stage::new(AdoptedEpochs::default());
+            stage.says("+try-failover", &of_master(1)).fine(asked(sentinel(1), 1, Some(0)));
+            stage.epochs(1, 1, 0).says("+vote-for-leader", &format!("{} 5", id(0)));
+            if saved {
+                stage.epochs(5, 5, 0);
+            }
+            stage.says("+elected-leader", &of_master(1)).says("+selected-slave", &of_replica(2, 1));
+            let told = greeted(hello(0, 5, 2, 5));
+            if saved {
+                stage.fine(told);
+            } else {
+                stage.wrong(told);
+            }
+        }
     }
 }

@@ -3,7 +3,9 @@
 //!
 //! Looked at in hellos and in files, from the last time on that a Sentinel was replaced by one with an empty disk: that one has forgotten
 //! what it voted for. Epoch 0 is what operators wrote, which no election made: it is left out. So are, in a fleet with
-//! reference Sentinels, epochs in which one of those stood: two of them can win one epoch (§8.6, §9.10), and we only pass on what they say.
+//! reference Sentinels, epochs in which one of those stood: two of them can win one epoch (§8.6, §9.10), and we only pass on what they say;
+//! and epochs of ours for which one of those named another address: it spreads its own promotion under the epoch of another that it hears
+//! of meanwhile (§9.9).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
@@ -79,6 +81,10 @@ impl EqualConfigs {
         if *first == address {
             return Ok(());
         }
+        if scene.facts().kind == Kind::Reference {
+            self.foreign.insert((name.to_owned(), epoch));
+            return Ok(());
+        }
         Err(format!("configuration {epoch} of {name} is at {address} for {me}, at {first} for {by}"))
     }
 }
@@ -114,5 +120,15 @@ mod tests {
         stage.nodes[2].kind = Kind::Reference;
         stage.node(2).says("+new-epoch", "1").says("+try-failover", &of_master(1));
         stage.fine(greeted(hello(2, 1, 2, 1))).node(1).fine(greeted(hello(1, 1, 3, 1)));
+    }
+
+    #[test]
+    fn so_is_what_it_makes_of_an_epoch_of_ours() {
+        let mut stage = Stage::new(EqualConfigs::default());
+        stage.nodes[2].kind = Kind::Reference;
+        // That it passes our word on excuses nobody.
+        stage.fine(greeted(hello(0, 1, 2, 1))).node(2).fine(greeted(hello(2, 1, 2, 1)));
+        stage.node(1).wrong(greeted(hello(1, 1, 3, 1)));
+        stage.node(2).fine(greeted(hello(2, 1, 3, 1))).node(1).fine(greeted(hello(1, 1, 3, 1)));
     }
 }

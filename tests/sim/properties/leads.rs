@@ -21,6 +21,8 @@ pub struct Lead {
     pub odown: bool,
     /// The epoch that it wants to lead, or leads.
     pub epoch: Option<Epoch>,
+    /// The epoch of a vote for itself that was told of before it was on disk, which is that of another master's failover or of this one.
+    unsaved: Option<Epoch>,
     /// When it was elected.
     pub elected_at: Option<u64>,
     /// The replica that was chosen last.
@@ -153,6 +155,12 @@ impl Node {
             }
             _ => {
                 if let Some(lead) = self.leads.get_mut(&master) {
+                    // Nobody is elected before its own vote is on disk.
+                    let on_disk =
+                        words::master(&scene.facts().disk, &master).map(|master| master.leader_epoch);
+                    if name == "+elected-leader" && lead.unsaved.is_some() && lead.unsaved == on_disk {
+                        lead.epoch = on_disk;
+                    }
                     lead.progress(scene.at, name, named.address);
                 }
             }
@@ -172,6 +180,7 @@ impl Node {
             if on_disk || lead.epoch.is_none() {
                 lead.epoch = Some(epoch);
             }
+            lead.unsaved = Some(epoch).filter(|_| !on_disk);
         }
     }
 }

@@ -1,24 +1,27 @@
 //! **A leader that lost its mandate stops.** It promotes nobody any more once it voted for another in a later epoch, once it heard of a
 //! configuration as new as its own would be, or when its election is long ago: others may have elected the next by then.
 //!
-//! The first two hold for what an operator ordered too. Ten seconds is the time after which others may stand again (spec 2 §8.4: the time
-//! an election may take). Reference Sentinels are skipped: they go on for failover-timeout, whatever happens meanwhile, but for a
-//! configuration greater than theirs (§9.9).
+//! All three hold for what an operator ordered too, and for every SLAVEOF NO ONE: the first, a repetition, another replica's. Ten seconds, or
+//! failover-timeout if that is shorter, is the time after which others may stand again (spec 2 §8.4: the time an election may take).
+//! Reference Sentinels are skipped: they go on for failover-timeout, whatever happens meanwhile, but for a configuration greater than
+//! theirs (§9.9).
 //!
 //! Epochs that no fleet can have reached are not believed, and take no mandate away.
 //!
 //! Can't see: later elections of which the leader did not hear.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use sentineld::model::Epoch;
 
 use super::knowledge::{known_peer, plausible};
 use super::leads::{Lead, Leads};
+use super::words;
 use crate::seen::{Kind, Property, Scene, Seen};
 
-/// How long a mandate lasts, in nanoseconds.
-const MANDATE: u64 = 10_000_000_000;
+/// How long a mandate lasts at most.
+const MANDATE: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
 pub struct LostMandate {
@@ -27,6 +30,8 @@ pub struct LostMandate {
     voted: BTreeMap<(usize, String), Epoch>,
     /// By Sentinel and master: the greatest configuration that a peer told it of.
     heard: BTreeMap<(usize, String), Epoch>,
+    /// By Sentinel and master: the longest failover-timeout that an operator set. It counts before it is in the file.
+    set: BTreeMap<(usize, String), Duration>,
 }
 
 impl Property for LostMandate {
@@ -50,6 +55,10 @@ impl Property for LostMandate {
                 *heard = (*heard).max(hello.config_epoch);
                 Ok(())
             }
+            Seen::Ordered { words } => {
+                self.ordered(scene, words);
+                Ok(())
+            }
             Seen::Pointed { server, master: None } if scene.facts().kind == Kind::Ours => {
                 match self.leads.choosing(scene.node, *server) {
                     Some((master, lead)) => self.judge(scene, master, lead),
@@ -62,6 +71,17 @@ impl Property for LostMandate {
 }
 
 impl LostMandate {
+    fn ordered(&mut self, scene: &Scene, words: &[String]) {
+        let (verb, Some(name)) = words::order(words) else { return };
+        let mut options = words.iter().skip_while(|word| !word.eq_ignore_ascii_case("failover-timeout"));
+        if verb == "SET"
+            && let Some(millis) = options.nth(1).and_then(|value| value.parse().ok())
+        {
+            let longest = self.set.entry((scene.node, name.to_owned())).or_default();
+            *longest = (*longest).max(Duration::from_millis(millis));
+        }
+    }
+
     fn judge(&self, scene: &Scene, master: &str, lead: &Lead) -> Result<(), String> {
         let (Some(epoch), Some(elected_at)) = (lead.epoch, lead.elected_at) else { return Ok(()) };
         let key = (scene.node, master.to_owned());
@@ -75,7 +95,9 @@ impl LostMandate {
                 "the leader of epoch {epoch} of {master} promotes, though {heard} is in force"
             ));
         }
-        if scene.at > elected_at + MANDATE {
+        let in_file = words::master(&scene.facts().disk, master).map(|master| master.failover_timeout);
+        let timeout = in_file.max(self.set.get(&key).copied()).unwrap_or(MANDATE);
+        if Duration::from_nanos(scene.at - elected_at) > MANDATE.min(timeout) {
             let late = (scene.at - elected_at) / 1_000_000;
             return Err(format!(
                 "the leader of epoch {epoch} of {master} promotes {late} ms after its election"
@@ -118,5 +140,21 @@ mod tests {
     fn so_does_time() {
         let mut stage = Stage::new(LostMandate::default());
         stage.elected(3, &[1], 2).at(10_001).wrong(pointed(2, None));
+    }
+
+    #[test]
+    fn an_order_ages_too() {
+        let mut stage = Stage::new(LostMandate::default());
+        stage.fine(ordered("SENTINEL FAILOVER m")).elected(3, &[1], 2).at(10_000).fine(pointed(2, None));
+        stage.at(10_001).wrong(pointed(2, None));
+    }
+
+    #[test]
+    fn a_short_failover_timeout_makes_it_shorter() {
+        let mut stage = Stage::new(LostMandate::default());
+        stage.file().failover_timeout = Duration::from_secs(3);
+        stage.elected(3, &[1], 2).at(3_000).fine(pointed(2, None)).at(3_001).wrong(pointed(2, None));
+        stage.fine(ordered("SENTINEL SET m failover-timeout 4000")).at(4_000).fine(pointed(2, None));
+        stage.at(4_001).wrong(pointed(2, None));
     }
 }

@@ -6,8 +6,8 @@
 //!
 //! Votes count when they left the voter: more than the leader can have got. Of a Sentinel of another fleet, which shares our master's name and
 //! with which servers brought us together, only what reached the leader is shown: its answer, in the epoch in which it was asked for a
-//! vote for this master. The Sentinels known are those of its file at that time; for some
-//! seconds after SENTINEL RESET also those that were known before, or it would elect itself while it knows nobody. Reference Sentinels are
+//! vote for this master. The Sentinels known are those of its file at that time, or when it cast its own votes in that election, if they were
+//! more; for some seconds after SENTINEL RESET also those that were known before, or it would elect itself while it knows nobody. Reference Sentinels are
 //! skipped: they count votes at another epoch than the one they lead (§8.2, §8.6), and do forget.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +33,8 @@ pub struct Mandate {
     asked: BTreeMap<(usize, SocketAddrV4, Epoch), BTreeSet<String>>,
     /// By Sentinel: when it was told to forget which master's peers, and how many there were.
     resets: BTreeMap<usize, Vec<(u64, String, usize)>>,
+    /// By Sentinel and master: how many others its file named when it cast its own votes in the election under way.
+    started: BTreeMap<(usize, String), usize>,
     /// By Sentinel and master: the votes that it needed when it was elected.
     needed: BTreeMap<(usize, String), usize>,
     /// By Sentinel and master: the quorums that an operator set.
@@ -72,11 +74,8 @@ impl Property for Mandate {
                 self.resets.remove(&scene.node);
                 Ok(())
             }
-            Seen::Notice { name, payload } if name == "+elected-leader" => {
-                if let Some(named) = words::instance(payload) {
-                    let needed = self.needed(scene, named.master, scene.at);
-                    self.needed.insert((scene.node, named.master.to_owned()), needed);
-                }
+            Seen::Notice { name, payload } => {
+                self.notice(scene, name, payload);
                 Ok(())
             }
             Seen::Pointed { server, master: None } if scene.facts().kind == Kind::Ours => {
@@ -99,6 +98,29 @@ impl Mandate {
         for name in asked.into_iter().flatten() {
             let key = (name.clone(), vote.leader_epoch, leader.to_string());
             self.votes.entry(key).or_default().insert(from.to_string());
+        }
+    }
+
+    fn notice(&mut self, scene: &Scene, name: &str, payload: &str) {
+        match (name, words::instance(payload), words::vote(payload)) {
+            ("+try-failover", Some(named), _) => {
+                self.started.remove(&(scene.node, named.master.to_owned()));
+            }
+            ("+vote-for-leader", _, Some((leader, epoch))) if leader == scene.facts().run_id => {
+                for master in &scene.facts().disk.masters {
+                    let lead = self.leads.of(scene.node, master.name.as_str());
+                    if lead.is_some_and(|lead| lead.elected_at.is_none() && lead.epoch == Some(epoch)) {
+                        let key = (scene.node, master.name.to_string());
+                        let most = self.started.entry(key).or_default();
+                        *most = (*most).max(master.peers.len());
+                    }
+                }
+            }
+            ("+elected-leader", Some(named), _) => {
+                let needed = self.needed(scene, named.master, scene.at);
+                self.needed.insert((scene.node, named.master.to_owned()), needed);
+            }
+            _ => {}
         }
     }
 
@@ -148,8 +170,9 @@ impl Mandate {
         let forgotten = forgotten
             .filter(|(at, of, _)| of == name && elected_at < at + REMEMBERS)
             .map(|(_, _, peers)| *peers);
-        let peers = forgotten.chain([master.peers.len()]).max().unwrap_or(0);
         let key = (scene.node, name.to_owned());
+        let started = self.started.get(&key).copied();
+        let peers = forgotten.chain([master.peers.len()]).chain(started).max().unwrap_or(0);
         let set = self.quorums.get(&key).into_iter().flatten().copied();
         let former = self.former.get(&key).into_iter().flatten();
         let at_election = former.filter(|(at, _)| elected_at <= *at).map(|(_, quorum)| *quorum);
@@ -216,6 +239,28 @@ mod tests {
         stage.says("+vote-for-leader", &format!("{} 2", id(0))).node(1).fine(told(Some(0), 2)).node(0);
         stage.says("+elected-leader", &of_master(1)).says("+selected-slave", &of_replica(2, 1));
         stage.wrong(pointed(2, None)).wrong(pointed(3, None));
+    }
+
+    #[test]
+    fn who_is_forgotten_during_an_election_counts_to_its_end() {
+        let mut stage = Stage::new(Mandate::default());
+        stage.file().quorum = 1;
+        for (forgotten_before, fine) in [(false, false), (true, true)] {
+            let peers = stage.file().peers.clone();
+            if forgotten_before {
+                stage.file().peers.clear();
+            }
+            let epoch = if fine { 2 } else { 1 };
+            stage.says("+odown", &of_master(1)).says("+try-failover", &of_master(1)).epochs(epoch, epoch, 0);
+            stage.says("+vote-for-leader", &format!("{} {epoch}", id(0))).file().peers.clear();
+            stage.says("+elected-leader", &of_master(1)).says("+selected-slave", &of_replica(2, 1));
+            if fine {
+                stage.fine(pointed(2, None));
+            } else {
+                stage.wrong(pointed(2, None));
+            }
+            stage.file().peers = peers;
+        }
     }
 
     #[test]

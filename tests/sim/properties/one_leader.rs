@@ -7,8 +7,9 @@
 //! A Sentinel that comes back on an empty disk, under another id, has forgotten whom it voted for, and no protocol can make up for that:
 //! what was before is not held against what comes after.
 //!
-//! And whom an operator made forget others, by RESET or REMOVE, and who did not find them again while they still counted (three periods of
-//! hellos), goes by a majority of its own: what it leads is left out. No election can make up for disjoint views of who votes.
+//! And whom an operator made forget others, and who did not find them again, goes by a majority of its own: what it leads is left out. No
+//! election can make up for disjoint views of who votes. After RESET they still count for three periods of hellos, in which it is judged;
+//! REMOVE and MONITOR forget at once.
 //!
 //! Can't see: a leader that neither says nor does anything; it harms nobody.
 
@@ -28,7 +29,7 @@ pub struct OneLeader {
     leads: Leads,
     /// Master and epoch → the id of who led first.
     leaders: BTreeMap<(String, Epoch), String>,
-    /// Sentinel and master → when it was made to forget others, and those that it did not find again.
+    /// Sentinel and master → until when those count that it was made to forget, and who of them it did not find again.
     forgotten: BTreeMap<(usize, String), (u64, BTreeSet<String>)>,
 }
 
@@ -77,8 +78,13 @@ impl OneLeader {
         for master in masters.filter(|master| words::forgets(words, master.name.as_str())) {
             let others = master.peers.iter().map(|peer| peer.run_id.to_string());
             let key = (scene.node, master.name.to_string());
-            let (at, missing) = self.forgotten.entry(key).or_default();
-            *at = scene.at;
+            let (until, missing) = self.forgotten.entry(key).or_default();
+            match words::order(words).0 == "RESET" {
+                true if missing.is_empty() => *until = scene.at + WINDOW,
+                // Whoever is gone since REMOVE does not count again.
+                true => {}
+                false => *until = scene.at,
+            }
             missing.extend(others);
         }
     }
@@ -86,7 +92,7 @@ impl OneLeader {
     /// It counts a majority of its own.
     fn is_apart(&self, scene: &Scene, master: &str) -> bool {
         let forgotten = self.forgotten.get(&(scene.node, master.to_owned()));
-        forgotten.is_some_and(|(at, missing)| !missing.is_empty() && scene.at >= at + WINDOW)
+        forgotten.is_some_and(|(until, missing)| !missing.is_empty() && scene.at >= *until)
     }
 
     fn leads_now(&mut self, scene: &Scene, master: String, lead: &Lead) -> Result<(), String> {
@@ -120,9 +126,14 @@ mod tests {
 
     #[test]
     fn who_was_made_to_forget_goes_by_a_majority_of_its_own_after_a_while() {
-        for (order, found, fine) in
-            [("RESET m", false, true), ("RESET m", true, false), ("RESET n", false, false)]
-        {
+        for (order, found, at, fine) in [
+            ("RESET m", false, 6_000, true),
+            ("RESET m", false, 5_999, false),
+            ("RESET m", true, 6_000, false),
+            ("RESET n", false, 6_000, false),
+            ("REMOVE m", false, 1, true),
+            ("REMOVE m", true, 1, false),
+        ] {
             let mut stage = Stage::new(OneLeader::default());
             stage.node(0).elected(1, &[1], 2);
             stage.node(1).fine(ordered(&format!("SENTINEL {order}")));
@@ -134,7 +145,7 @@ mod tests {
                     );
                 }
             }
-            stage.at(6_000).says("+try-failover", &of_master(1)).epochs(1, 1, 0);
+            stage.at(at).says("+try-failover", &of_master(1)).epochs(1, 1, 0);
             stage.says("+vote-for-leader", &format!("{} 1", id(1)));
             let elected = notice("+elected-leader", &of_master(1));
             if fine {

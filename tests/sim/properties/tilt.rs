@@ -2,13 +2,14 @@
 //! nothing that is down. Whoever does not know how long it slept does not decide (spec 2 §2.3).
 //!
 //! An operator's FAILOVER begins, in the turn in which it is given, and goes no further. What others decided is taken all the same: votes,
-//! epochs, configurations. A vote that waited for the disk says what was true when it was asked for. Holds for reference Sentinels too.
+//! epochs, configurations. A vote that waited for the disk says what was true when it was asked for. Holds for reference Sentinels too, but
+//! for a SLAVEOF that they sent before, to a connection that was still being made.
 
 use std::collections::BTreeSet;
 
 use super::leads::Leads;
 use super::words;
-use crate::seen::{Property, Scene, Seen};
+use crate::seen::{Kind, Property, Scene, Seen};
 
 /// Events by which a Sentinel decides.
 const DEEDS: [&str; 10] = [
@@ -58,7 +59,9 @@ impl Property for Tilt {
             Seen::Notice { name, payload } if tilted && DEEDS.contains(&name.as_str()) => {
                 return Err(format!("{name} {payload} in TILT"));
             }
-            Seen::Pointed { server, .. } if tilted => return Err(format!("SLAVEOF to {server} in TILT")),
+            Seen::Pointed { server, .. } if tilted && scene.facts().kind == Kind::Ours => {
+                return Err(format!("SLAVEOF to {server} in TILT"));
+            }
             Seen::Told { master, down: true, leader: None, .. } if tilted => {
                 return Err(format!("{master} is told to be down in TILT"));
             }

@@ -1,6 +1,6 @@
 //! Commands of peers and operators, as far as the simulator gives any (spec 2 §6.3, §7.4, §9.10).
 
-use sentineld::engine::{Action, Level};
+use sentineld::engine::{Action, ConnKind, Level};
 use sentineld::model::{Address, CommandId, Epoch, RunId};
 use sentineld::text::number::parse_integer;
 use sentineld::wire::glob::glob_matches;
@@ -125,6 +125,11 @@ impl Reference {
         for pair in words.chunks(2) {
             let option = String::from_utf8_lossy(&pair[0]).into_owned();
             let unknown = ErrorReply::SetUnknown { option: option.clone() };
+            if option.eq_ignore_ascii_case("auth-pass") {
+                let pass = pair.get(1).ok_or(unknown)?;
+                self.set_password(slot, pass.clone());
+                continue;
+            }
             let value = pair.get(1).and_then(|value| parse_integer(value)).ok_or(unknown.clone())?;
             let period = std::time::Duration::from_millis(value.unsigned_abs());
             let settings = &mut self.at_mut(slot).settings;
@@ -141,6 +146,18 @@ impl Reference {
         self.changed(slot);
         self.flush();
         Ok(Answer::Ok)
+    }
+
+    /// Spec 3 §3.4.13: connections to the master and its replicas are made anew.
+    fn set_password(&mut self, slot: usize, pass: Vec<u8>) {
+        self.at_mut(slot).settings.auth_pass = Some(pass).filter(|pass| !pass.is_empty());
+        let replicas = 0..self.at(slot).replicas.len();
+        for who in replicas.map(|at| Who::Replica(slot, at)).chain([Who::Master(slot)]) {
+            let link = self.link_of(who).id;
+            self.close(link, ConnKind::Command);
+            self.close(link, ConnKind::PubSub);
+        }
+        self.publish_about(Level::Warning, "+set", Who::Master(slot), " auth-pass ******");
     }
 
     fn debug(&mut self, words: &[Vec<u8>]) -> Result<Answer, ErrorReply> {

@@ -1,11 +1,21 @@
 //! What an operator expects of a fleet, each tried with many seeds: no property objects, and what is awaited comes in time.
+//!
+//! The promises of liveness have a file each, with their bounds at the top: `detection`, `replacement`, `split_vote`, `leader_crash`,
+//! `agreement`, `rediscovery`. docs/SIMULATOR.md lists the bounds, and docs/SAFETY.md those that an operator should know.
 
+mod agreement;
+mod detection;
 mod disks;
 mod elections;
 mod failovers;
+mod leader_crash;
+mod rediscovery;
+mod replacement;
+mod split_vote;
 
 use std::net::SocketAddrV4;
 
+use crate::clock::MILLI;
 use crate::plan::{Plan, server_address};
 use crate::runner::{number, quietly, wanted};
 use crate::trace;
@@ -66,6 +76,13 @@ pub fn until(world: &mut World, what: &str, millis: u64, condition: impl Fn(&Wor
     assert!(came, "{what} did not happen within {millis} ms");
 }
 
+/// The same; how long it took, in milliseconds.
+pub fn takes(world: &mut World, what: &str, millis: u64, condition: impl Fn(&World) -> bool) -> u64 {
+    let since = world.now;
+    until(world, what, millis, condition);
+    (world.now - since) / MILLI
+}
+
 /// Runs for a while, in which nothing may go wrong.
 pub fn pass(world: &mut World, millis: u64) {
     world.run(millis);
@@ -74,12 +91,44 @@ pub fn pass(world: &mut World, millis: u64) {
     }
 }
 
+/// Three Sentinels or more on machines that are far from each other: a packet takes 20 to 40 ms.
+pub fn far_apart(seed: u64, sentinels: usize, replicas: usize) -> World {
+    settled(Plan::plain(seed, sentinels, replicas).with(|plan| plan.latency = (20 * MILLI, 20 * MILLI)))
+}
+
+/// The longest that a packet takes, in milliseconds, rounded up.
+pub fn longest_way(world: &World) -> u64 {
+    (world.net.base + world.net.jitter).div_ceil(MILLI)
+}
+
 /// All files of live Sentinels name this master.
 pub fn all_agree(world: &World, master: SocketAddrV4) -> bool {
     let mut live = world.facts.iter().filter(|facts| facts.alive);
     live.all(|facts| {
         let known = &facts.disk.masters[0];
         known.host == master.ip().to_string() && known.port == master.port()
+    })
+}
+
+/// The same, and they tell their clients so.
+pub fn all_name(world: &World, master: SocketAddrV4) -> bool {
+    let told = (master.ip().to_string(), master.port());
+    let name = &world.plan.clusters[0].name;
+    let mut live = world.nodes.iter().filter(|node| node.brain.is_some());
+    all_agree(world, master) && live.all(|node| node.directory.get(name.as_str()) == Some(&told))
+}
+
+/// The master that all live Sentinels name, if it is one.
+pub fn named(world: &World) -> Option<SocketAddrV4> {
+    let masters = world.servers.values().filter(|server| server.is_well(world.now) && server.is_master());
+    masters.map(|server| server.address).find(|address| all_name(world, *address))
+}
+
+/// The same, if every other server that is well follows it.
+pub fn well(world: &World) -> Option<SocketAddrV4> {
+    named(world).filter(|master| {
+        let mut others = world.servers.values().filter(|server| server.is_well(world.now));
+        others.all(|server| server.address == *master || server.follows(*master))
     })
 }
 
@@ -94,6 +143,12 @@ pub fn said(world: &World, node: usize, since: u64, prefix: &str) -> Option<u64>
     let told =
         world.events.iter().find(|(at, who, text)| *at >= since && *who == node && text.starts_with(prefix));
     told.map(|event| event.0)
+}
+
+/// When and by whom something that begins like this was first said, at or after an instant.
+pub fn first_said(world: &World, since: u64, prefix: &str) -> Option<(u64, usize)> {
+    let told = world.events.iter().find(|(at, _, text)| *at >= since && text.starts_with(prefix));
+    told.map(|event| (event.0, event.1))
 }
 
 /// The whole story of a lost master, up to everybody agreeing and following; `detection` is how long the loss itself may go unnoticed.
