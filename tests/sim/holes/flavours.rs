@@ -165,7 +165,7 @@ fn late_replies(seed: u64) -> Plan {
 }
 
 fn mute_replicas(seed: u64) -> Plan {
-    base(seed, 3, 14, &[(KillMaster, 1), (LyingServer, 1)]).with(|plan| {
+    base(seed, 3, 20, &[(KillMaster, 1), (LyingServer, 3)]).with(|plan| {
         plan.trouble = 60 * SECOND;
         watches(plan, |watch| watch.failover_timeout = 120_000);
     })
