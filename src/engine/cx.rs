@@ -192,9 +192,10 @@ impl Cx {
             self.touch_master(id);
             self.touch_link(master.instance.link);
             // Who was learnt of while the save was awaited was not contacted so far.
-            let replicas = master.replicas.iter().chain(&master.forgotten.replicas);
+            let replicas = master.replicas.iter().chain(&master.forgotten.replicas).copied();
+            let replicas = replicas.chain(master.hearsay.servers());
             let peers = master.peers.iter().chain(&master.forgotten.peers);
-            let replicas = replicas.map(|id| Entity::Replica(*id));
+            let replicas = replicas.map(Entity::Replica);
             for entity in replicas.chain(peers.map(|id| Entity::Peer(*id))) {
                 self.touch(entity);
                 if let Some(instance) = fleet.instance(entity) {

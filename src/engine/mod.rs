@@ -24,6 +24,7 @@ mod forgotten;
 mod globals;
 mod gossip;
 mod health;
+mod hearsay;
 pub mod hole;
 pub mod input;
 mod instance;
@@ -247,11 +248,12 @@ impl Engine {
         let (fleet, cx) = (&mut self.fleet, &mut self.cx);
         fleet.instance(entity)?;
         let mut dues = vec![probe::step(fleet, cx, entity)];
-        if !cx.tilted && !forgotten::is_aside(fleet, entity) {
+        if !cx.tilted && !forgotten::is_aside(fleet, entity) && !hearsay::is_rumoured(fleet, entity) {
             dues.push(health::sdown_step(fleet, cx, entity));
             match entity {
                 Entity::Master(id) => {
                     dues.push(forgotten::step(fleet, cx, id));
+                    dues.push(hearsay::step(fleet, cx, id));
                     dues.push(health::odown_step(fleet, cx, id));
                     dues.push(failover::step(fleet, cx, id));
                     dues.push(election::ask_step(fleet, cx, id));
@@ -278,7 +280,7 @@ fn on_reply(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, tag: Tag, reply: Reply) 
     }
     // The instance may have been removed while the reply was on its way, with its link kept by others.
     let known = fleet.instance(tag.entity).is_some();
-    if known {
+    if known && !hearsay::is_rumoured(fleet, tag.entity) {
         denial::note(fleet, cx, id.link, tag, &reply);
     }
     if tag.ask == Ask::Info && !matches!(reply, Reply::Info(_)) {
@@ -290,6 +292,9 @@ fn on_reply(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, tag: Tag, reply: Reply) 
         (Ask::Info, Reply::Info(report)) => match tag.entity {
             Entity::Replica(id) if forgotten::is_aside(fleet, tag.entity) => {
                 forgotten::on_info(fleet, cx, id, &report)
+            }
+            Entity::Replica(id) if hearsay::is_rumoured(fleet, tag.entity) => {
+                hearsay::on_info(fleet, cx, id, &report)
             }
             entity => report::on_info(fleet, cx, entity, &report),
         },

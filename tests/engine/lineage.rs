@@ -340,6 +340,27 @@ fn data_that_is_not_the_masters_is_not_promoted() {
 }
 
 #[test]
+fn who_follows_an_unknown_server_is_not_promoted_while_no_lineage_is_known() {
+    for (info, promoted) in [
+        (replica(6001, 7000, THEIRS), false),
+        (unconnected(6001, 7000, THEIRS, ""), false),
+        (replica(6001, 6000, THEIRS), true),
+        (replica(6001, 6002, THEIRS), true),
+        // Old servers give no ids.
+        (replica_info(6001, 7000, ""), true),
+    ] {
+        let mut lab = lab_with(2, 0, |settings| settings.masters[0].quorum = 1);
+        lab.stub(6000).up = false;
+        lab.stub(6001).info = Some(info.clone());
+        lab.stub(6002).info = Some(replica_info(6002, 6000, "slave_priority:0\r\n"));
+        lab.restart();
+        assert_eq!(chosen(&mut lab), promoted.then_some(6001), "{info}: {}", lab.history());
+        let why = "log: Replica 127.0.0.1:6001 can't be promoted: it follows a server that is not known here";
+        assert_eq!(lab.count(why), usize::from(!promoted), "{}", lab.history());
+    }
+}
+
+#[test]
 fn who_answers_that_it_is_loading_is_not_promoted() {
     let mut lab = kin(2, 0);
     lab.stub(6001).info = Some(replica(6001, 6000, OURS).replace("priority:100", "priority:1"));
