@@ -8,8 +8,8 @@
 //! 1. the server is a master whose data has the history of ours: they share a replication id;
 //! 2. or our own master, the same process as ever, says that it follows that server: somebody ordered that;
 //! 3. or the server is a master, the stranger has greeted on our own healthy master for five publish periods, and no Sentinel that is
-//!    known has named our configuration in that time: it takes our master for one of its own, which those of our kind do not do with a
-//!    server of another cluster.
+//!    known has named our configuration in that time (or fifteen periods, if all of us have what a file said at first, epoch 0): it takes
+//!    our master for one of its own, which those of our kind do not do with a server of another cluster.
 //!
 //! Differs: the reference follows whoever names a newer configuration.
 //!
@@ -31,13 +31,15 @@ use super::quarantine;
 use super::repair;
 use super::report::follows;
 use super::tag::Entity;
-use crate::model::{Address, Instant, LinkId, MasterId, ReplicaId, RunId};
+use crate::model::{Address, Epoch, Instant, LinkId, MasterId, ReplicaId, RunId};
 use crate::wire::{Hello, InfoReport, Role};
 
 /// How many addresses that strangers name are asked at a time, for each master.
 pub const MAX_RUMOURS: usize = 4;
 /// How many publish periods one is asked after it was named last; and for how many strangers have to greet on our master.
 const PERIODS: u32 = 5;
+/// For how many, if we agree with others about the address of a configuration file: several of us may be new.
+const NEWCOMERS: u32 = 15;
 /// How many publish periods nobody is greeted by who knows nobody.
 const LISTENING: u32 = 3;
 /// So long at most it waits for the first report of the master.
@@ -98,7 +100,7 @@ pub fn distrusts(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, hello: &Hello, vi
         return false;
     }
     let address = fleet.address(&hello.master_host, hello.master_port);
-    if is_one_of_us(fleet, id, hello, &address)
+    if is_one_of_us(fleet, cx, id, hello, &address)
         || cx.holes.has(Hole::FollowsForeign)
         || lineage::has_kin_at(fleet, id, &address)
         || (is_alone(fleet, id) && !repair::looks_sane(fleet, cx, id))
@@ -224,7 +226,6 @@ fn proof(fleet: &Fleet, cx: &Cx, id: MasterId, address: &Address) -> Option<&'st
     let now = cx.mono();
     let period = cx.globals.tunables.publish_period;
     let (met, last) = rumour.on_master?;
-    let long = last == now && now.since(met) >= period * PERIODS;
     let agreed = master.peers.iter().filter_map(|peer| fleet.peers[*peer].confirmed.as_ref()).any(
         |(epoch, place, at)| {
             *epoch == master.config_epoch
@@ -232,8 +233,13 @@ fn proof(fleet: &Fleet, cx: &Cx, id: MasterId, address: &Address) -> Option<&'st
                 && now.since(*at) <= period * PERIODS
         },
     );
-    (long && !agreed)
-        .then_some("it has greeted on our master all the time, and nobody named our configuration")
+    let wait = match (agreed, master.config_epoch) {
+        (false, _) => PERIODS,
+        (true, Epoch::ZERO) => NEWCOMERS,
+        (true, _) => return None,
+    };
+    let long = last == now && now.since(met) >= period * wait;
+    long.then_some("it has greeted on our master all the time, and nobody who would know contradicts")
 }
 
 /// Our master is one, by its own words on the connections of now, and nothing that was seen of it is another cluster's.
@@ -247,9 +253,9 @@ fn is_surely_ours(fleet: &Fleet, cx: &Cx, id: MasterId) -> bool {
         && since.is_some_and(|since| master.info.tells_of(since))
 }
 
-/// A known peer, or one that a reset set aside; or one with a new run id where a known one was, unless it leads to another cluster, or we
-/// could not tell: it may have started with an address that was given away.
-fn is_one_of_us(fleet: &Fleet, id: MasterId, hello: &Hello, named: &Address) -> bool {
+/// A known peer, or one that a reset set aside; or, while our master is not well, one with a new run id where a known one was, unless it
+/// leads to another cluster, or we could not tell: it may have started with an address that was given away.
+fn is_one_of_us(fleet: &Fleet, cx: &Cx, id: MasterId, hello: &Hello, named: &Address) -> bool {
     let address = fleet.address(&hello.host, hello.port);
     let master = &fleet.masters[id];
     let mut peers = master.peers.iter().chain(&master.forgotten.peers).map(|peer| &fleet.peers[*peer]);
@@ -257,7 +263,10 @@ fn is_one_of_us(fleet: &Fleet, id: MasterId, hello: &Hello, named: &Address) -> 
     peers.any(|peer| {
         replaced |= peer.instance.address.same_as(&address);
         *peer.run_id() == hello.run_id
-    }) || (replaced && master.lineage.is_known() && !leads_to_strangers(fleet, id, named))
+    }) || (replaced
+        && master.lineage.is_known()
+        && !repair::looks_sane(fleet, cx, id)
+        && !leads_to_strangers(fleet, id, named))
 }
 
 /// A server of another cluster is there, or their master, as one of them says.

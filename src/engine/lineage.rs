@@ -155,6 +155,10 @@ fn follow_process(fleet: &mut Fleet, id: MasterId, report: &InfoReport) {
     let in_step = report.role == Some(Role::Replica) && report.master_link_up == Some(true);
     let place = report.master_host.as_deref().zip(report.master_port).filter(|_| same && in_step);
     let place = place.map(|(host, port)| fleet.address(host, port));
+    if place.as_ref().is_some_and(|place| is_ours(fleet, id, place)) {
+        // It has the data of that one now, and whoever is promoted must not be held to what it had before.
+        fleet.masters[id].lineage.learn(&ids_of(report));
+    }
     fleet.masters[id].lineage.gone_to = place;
 }
 
@@ -254,12 +258,15 @@ pub fn standing(fleet: &Fleet, replica: &Replica) -> (u8, Option<&'static str>) 
     }
 }
 
-/// True if an instance may hear our hello: those of another cluster would take us for peers.
+/// True if an instance may hear our hello: those of another cluster would take us for peers. While no lineage is known, those might be of
+/// another cluster that follow a server which is not known.
 pub fn may_greet(fleet: &Fleet, entity: Entity) -> bool {
     let Entity::Replica(id) = entity else { return true };
+    let replica = &fleet.replicas[id];
     !hearsay::is_rumoured(fleet, entity)
-        && !fleet.replicas[id].origin.foreign
-        && is_verified(fleet, id, false)
+        && !replica.origin.foreign
+        && has_reported(fleet, id, false)
+        && !is_elsewhere(fleet, replica)
 }
 
 /// True for a stranger who is heard through an instance of another cluster, or through one that was not asked yet who it is now.
@@ -320,15 +327,18 @@ pub fn has_kin_at(fleet: &Fleet, id: MasterId, address: &Address) -> bool {
     (is_ours(fleet, id, address) && !fleet.find_replica(id, address).is_some_and(alien)) || was_ours
 }
 
-/// The last INFO of a replica was asked for on its present connection (on both of them, if `both`). Without a known lineage it can't tell
-/// anything, and is not waited for.
+/// It can be told who a replica is. Without a known lineage nothing can be told, and is not waited for.
 fn is_verified(fleet: &Fleet, id: ReplicaId, both: bool) -> bool {
+    !fleet.masters[fleet.replicas[id].master].lineage.is_known() || has_reported(fleet, id, both)
+}
+
+/// The last INFO of a replica was asked for on its present connection (on both of them, if `both`).
+fn has_reported(fleet: &Fleet, id: ReplicaId, both: bool) -> bool {
     let replica = &fleet.replicas[id];
     let link = &fleet.links[replica.instance.link];
     let heard = link.pubsub.filter(|_| both).and_then(|conn| conn.started_at());
     let since = link.command.started_at().max(heard);
-    !fleet.masters[replica.master].lineage.is_known()
-        || since.is_some_and(|since| replica.info.tells_of(since))
+    since.is_some_and(|since| replica.info.tells_of(since))
 }
 
 /// Decides whether a replica is foreign. Its lineage alone is no proof: a fresh server, or one that restarted without its data, has one of
