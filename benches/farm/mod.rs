@@ -70,7 +70,9 @@ impl Farm {
     pub fn start(groups: usize, replicas: usize, watchers: usize, port: u16) -> Farm {
         assert!(groups <= 250 * 256 && replicas < 250, "more servers than addresses");
         let each = (replicas + 1) * (2 * watchers + 1);
-        let needed = (groups * each).div_ceil(SOCKETS).max(1);
+        // One for each processor, so that many servers die as near to at once as they can.
+        let processors = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let needed = (groups * each).div_ceil(SOCKETS).max(processors);
         let mut farm = Farm { replicas, port, workers: Vec::new(), events: Arc::default() };
         let share = groups.div_ceil(needed);
         for first in (0..groups).step_by(share) {
@@ -78,6 +80,7 @@ impl Farm {
         }
         let (workers, ready) = (farm.workers.len(), |e: &Event| matches!(e, Event::Ready));
         farm.wait(|events| events.iter().filter(|e| ready(e)).count() == workers);
+        farm.outrank();
         farm
     }
 
@@ -115,12 +118,20 @@ impl Farm {
         times.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).expect("a farm has workers")
     }
 
-    /// Each connection that breaks wakes a Sentinel, and a worker must not wait behind those. Only root may ask for that; without it the
-    /// masters take longer to die, which the result shows. It is asked for no longer than needed: a farm that always goes first would
-    /// starve the Sentinels.
+    /// Each connection that breaks wakes a Sentinel, and a worker must not wait behind those while it kills.
     fn schedule(&self, policy: &[&str]) {
+        self.prefer("chrt", policy);
+    }
+
+    /// The farm stands for hundreds of machines, none of which would wait for a processor that Sentinels keep busy: it comes before those.
+    fn outrank(&self) {
+        self.prefer("renice", &["--priority", "-15", "--pid"]);
+    }
+
+    /// Only root may ask for that; without it masters take longer to die, and their replicas to answer, which the result shows.
+    fn prefer(&self, program: &str, arguments: &[&str]) {
         for (child, _) in &self.workers {
-            let result = Command::new("chrt").args(policy).arg(child.id().to_string()).output();
+            let result = Command::new(program).args(arguments).arg(child.id().to_string()).output();
             let refused = result.as_ref().err().map(ToString::to_string).or_else(|| {
                 let output = result.as_ref().ok().filter(|output| !output.status.success())?;
                 Some(String::from_utf8_lossy(&output.stderr).trim().to_owned())

@@ -34,7 +34,7 @@ pub use origins::Origins;
 pub use patch::{Change, Patch};
 pub use place::{Origin, Place};
 pub use renames::COMMANDS;
-pub use rewrite::rewrite;
+pub use rewrite::{Draft, rewrite};
 pub use settings::{KnownPeer, MasterSettings, SentinelSettings, ServerSettings, Settings};
 pub use tls::TlsSettings;
 

@@ -28,6 +28,17 @@ pub struct Patch {
     pub changes: Vec<Change>,
 }
 
+impl Patch {
+    /// The masters that it changes, adds or removes.
+    pub fn masters(&self) -> impl Iterator<Item = MasterName> {
+        self.changes.iter().filter_map(|change| match change {
+            Change::Master(master) => Some(master.name.clone()),
+            Change::RemoveMaster(name) => Some(name.clone()),
+            Change::Sentinel(_) | Change::LogLevel(_) | Change::Users(_) => None,
+        })
+    }
+}
+
 impl Settings {
     /// Takes the changes of a patch, in order. New masters come last.
     pub fn apply(&mut self, patch: &Patch) {

@@ -8,23 +8,16 @@ mod layout;
 mod sentinel;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
-use layout::Layout;
+use layout::{Layout, Line, common_key};
 pub(super) use sentinel::sentinel_lines;
 
 use super::directive::{self, Kind};
 use super::settings::{MasterSettings, ServerSettings, Settings};
+use crate::model::MasterName;
+use crate::text::lossless::bytes_of;
 use crate::text::words;
-
-/// One line to write.
-pub(super) struct Line {
-    /// Which old line it replaces.
-    pub key: Vec<u8>,
-    /// The line itself.
-    pub text: Vec<u8>,
-    /// Add it if there is no old line; otherwise it is only kept up to date.
-    pub force: bool,
-}
 
 /// The new text of the file whose present text is `old` (empty if there is none).
 ///
@@ -33,22 +26,58 @@ pub(super) struct Line {
 /// line said is not added (§5.7, §8.2), and options are left out at the defaults of the file alone (§5.3). Appended lines come
 /// in a fixed order.
 pub fn rewrite(old: &[u8], settings: &Settings) -> Vec<u8> {
-    let mut layout = Layout::read(old);
-    let origins = &settings.server.origins;
-    let mut put = |mut line: Line| {
-        line.force &= !origins.included.contains(&line.text);
-        layout.put(line);
-    };
-    generic_lines(&settings.server, &mut put);
-    user_lines(&settings.server, &mut put);
-    let sentinel = origins.sentinel_to_keep(&settings.sentinel);
-    let masters: Vec<Cow<MasterSettings>> = settings
-        .masters
-        .iter()
-        .map(|master| origins.master_to_keep(master).map_or(Cow::Borrowed(master), Cow::Owned))
-        .collect();
-    sentinel_lines(&sentinel, masters.iter().map(AsRef::as_ref), &mut put);
-    layout.finish()
+    let mut draft = Draft::default();
+    draft.take_up(old);
+    draft.rewrite(settings, &HashSet::new());
+    draft.layout.text().to_vec()
+}
+
+/// A text that is rewritten again and again: as long as it is the file's, only what changed is rendered.
+#[derive(Default)]
+pub struct Draft {
+    layout: Layout,
+    /// A rewrite has made its text.
+    is_made: bool,
+}
+
+impl Draft {
+    /// Begins with the present text of the file: the one that was made before, or one that somebody edited.
+    pub fn take_up(&mut self, old: &[u8]) {
+        if !self.is_made || self.layout.text() != old {
+            *self = Draft { layout: Layout::read(old), is_made: false };
+        }
+    }
+
+    /// Writes the settings in force, of which only these masters, and what belongs to none, changed since the last time.
+    pub fn rewrite(&mut self, settings: &Settings, changed: &HashSet<MasterName>) {
+        let (layout, whole) = (&mut self.layout, !self.is_made);
+        if whole {
+            layout.open_all();
+        } else {
+            layout.open(None);
+            changed.iter().for_each(|name| layout.open(Some(&bytes_of(name.as_str()))));
+        }
+        let origins = &settings.server.origins;
+        let mut put = |mut line: Line| {
+            line.force &= !origins.included.contains(&line.text);
+            layout.put(line);
+        };
+        generic_lines(&settings.server, &mut put);
+        user_lines(&settings.server, &mut put);
+        let sentinel = origins.sentinel_to_keep(&settings.sentinel);
+        let masters = settings.masters.iter().filter(|master| whole || changed.contains(&master.name));
+        let masters: Vec<Cow<MasterSettings>> = masters
+            .map(|master| origins.master_to_keep(master).map_or(Cow::Borrowed(master), Cow::Owned))
+            .collect();
+        sentinel_lines(&sentinel, masters.iter().map(AsRef::as_ref), &mut put);
+        layout.finish();
+        self.is_made = true;
+    }
+
+    /// The text as it was written last.
+    pub fn text(&self) -> &[u8] {
+        self.layout.text()
+    }
 }
 
 /// Generic directives, in the order of the table.
@@ -65,7 +94,11 @@ fn generic_lines(server: &ServerSettings, put: &mut impl FnMut(Line)) {
         for (index, value) in values.iter().enumerate() {
             let is_default = defaults.get(index) == Some(value);
             let text = format!("{} {value}", row.name).into_bytes();
-            put(Line { key: row.name.into(), text, force: !is_default || row.kind == Kind::Percentiles });
+            put(Line {
+                key: common_key(row.name.as_bytes()),
+                text,
+                force: !is_default || row.kind == Kind::Percentiles,
+            });
         }
     }
 }
@@ -84,6 +117,6 @@ fn user_lines(server: &ServerSettings, put: &mut impl FnMut(Line)) {
             text.push(b' ');
             words::push_quoted(&mut text, word.as_bytes());
         }
-        put(Line { key: b"user".to_vec(), text, force: true });
+        put(Line { key: common_key(b"user"), text, force: true });
     }
 }

@@ -25,7 +25,8 @@ use crate::engine::{Action, Engine, Input, Level, Notice};
 use crate::model::Now;
 use crate::session::lookup::{DirectoryWriter, Pulse};
 
-/// Facts of one turn at most, so that deadlines and actions are never far away.
+/// Facts of one turn at most, so that deadlines and actions are never far away: this many, or those that wait when it begins. Nobody is
+/// judged by his silence while what he said lies in our own queue.
 const BATCH: usize = 1024;
 /// Commands of one turn at most,
 const COMMANDS: usize = 256;
@@ -124,7 +125,8 @@ impl Driver {
     fn feed(&mut self, now: Now, first: Option<Input>) -> usize {
         let mut next = first;
         let mut fed = 0;
-        while fed < BATCH {
+        let most = BATCH.max(self.outlet.facts.len());
+        while fed < most {
             let input = next.take().or_else(|| self.outlet.completions.try_recv().ok());
             let Some(input) = input.or_else(|| self.outlet.facts.try_recv().ok()) else { break };
             if let Input::Disconnected(conn, _) = &input {

@@ -16,7 +16,7 @@ use tracing::{info, trace, warn};
 use super::config_file::ConfigFile;
 use super::inbox::Inbox;
 use super::strerror::strerror;
-use crate::conf::{self, Change, Patch, Settings};
+use crate::conf::{Change, Draft, Patch, Settings};
 use crate::engine::Input;
 use crate::model::Revision;
 
@@ -38,40 +38,41 @@ pub type UserLines = Box<dyn Fn() -> Vec<String> + Send>;
 pub struct Book {
     file: ConfigFile,
     settings: Settings,
+    draft: Draft,
 }
 
 impl Book {
     /// The state of `settings`, kept in `file`.
     pub fn new(file: ConfigFile, settings: Settings) -> Self {
-        Book { file, settings }
+        Book { file, settings, draft: Draft::default() }
     }
 
     /// Folds patches in and writes once. Whatever fails, they are in.
     fn write(&mut self, patches: &[Patch]) -> Result<(), Failure> {
         // Compat: that it can't be read is told by the reason alone.
         let old = self.file.read().map_err(|error| Failure { step: None, reason: strerror(&error) });
-        let text = self.fold(old.as_deref().unwrap_or_default(), patches);
+        self.draft.take_up(old.as_deref().unwrap_or_default());
+        self.fold(patches);
         old?;
         self.file
-            .replace(&text)
+            .replace(self.draft.text())
             .map_err(|error| Failure { step: Some(error.to_string()), reason: error.reason() })
     }
 
-    /// The text that would be there had each patch been written by itself, unless that is too much work.
-    fn fold(&mut self, old: &[u8], patches: &[Patch]) -> Vec<u8> {
+    /// Makes the text that would be there had each patch been written by itself, unless that is too much work.
+    fn fold(&mut self, patches: &[Patch]) {
         let changes: usize = patches.iter().map(|patch| patch.changes.len()).sum();
         if patches.is_empty() || changes * self.settings.masters.len() > STEPWISE_BELOW {
             patches.iter().for_each(|patch| self.settings.apply(patch));
-            return conf::rewrite(old, &self.settings);
+            self.draft.rewrite(&self.settings, &patches.iter().flat_map(Patch::masters).collect());
+            return;
         }
-        let mut text = old.to_vec();
         for patch in patches {
             for step in self.settings.steps_of(patch) {
                 self.settings.apply(&step);
-                text = conf::rewrite(&text, &self.settings);
+                self.draft.rewrite(&self.settings, &step.masters().collect());
             }
         }
-        text
     }
 }
 
@@ -306,6 +307,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::conf;
     use crate::daemon::host::Machine;
     use crate::daemon::inbox::{self, Outlet};
     use crate::model::Epoch;

@@ -12,6 +12,7 @@ use super::fleet::Fleet;
 use super::globals::Globals;
 use super::hole::{Hole, Holes};
 use super::ledger::Ledger;
+use super::master::Master;
 use super::notice::{Level, Notice};
 use super::outbox::Outbox;
 use super::quarantine::Warned;
@@ -19,6 +20,13 @@ use super::script::Scripts;
 use super::tag::Entity;
 use super::wheel::Key;
 use crate::model::{Epoch, Instant, LinkId, MasterId, Now, Revision, RunId};
+
+/// What became of a save.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Saved {
+    durable: bool,
+    settled: bool,
+}
 
 /// See the module.
 #[derive(Clone)]
@@ -180,6 +188,10 @@ impl Cx {
         if !self.outbox.is_settled(self.first_save) {
             fleet.links.iter().for_each(|(id, _)| self.touch_link(id));
         }
+        let waiting = std::mem::take(&mut self.awaiting_save);
+        let waiting = waiting.into_iter().filter_map(|id| fleet.masters.get(id));
+        let waiting: Vec<(&Master, [Saved; 3])> =
+            waiting.map(|master| (master, self.saved(master))).collect();
         self.outbox.on_persisted(revision, saved);
         let (saved_epochs, unsaved) =
             self.unsaved_epochs.iter().partition(|(at, _)| self.outbox.is_durable(*at));
@@ -187,26 +199,38 @@ impl Cx {
         let saved_epochs: Vec<(Revision, Epoch)> = saved_epochs;
         self.durable_epoch =
             saved_epochs.into_iter().map(|(_, epoch)| epoch).fold(self.durable_epoch, Epoch::max);
-        for id in std::mem::take(&mut self.awaiting_save) {
-            let Some(master) = fleet.masters.get(id) else { continue };
-            self.touch_master(id);
-            self.touch_link(master.instance.link);
-            // Who was learnt of while the save was awaited was not contacted so far.
-            let replicas = master.replicas.iter().chain(&master.forgotten.replicas).copied();
-            let replicas = replicas.chain(master.hearsay.servers());
-            let peers = master.peers.iter().chain(&master.forgotten.peers);
-            let replicas = replicas.map(Entity::Replica);
-            for entity in replicas.chain(peers.map(|id| Entity::Peer(*id))) {
-                self.touch(entity);
-                if let Some(instance) = fleet.instance(entity) {
-                    self.touch_link(instance.link);
-                }
+        for (master, before) in waiting {
+            let after = self.saved(master);
+            if after != before {
+                self.touch_master(master.id);
             }
-            let unsettled = [master.ballot.revision, master.config_revision, master.begun]
-                .iter()
-                .any(|at| !self.outbox.is_durable(*at));
-            if unsettled {
-                self.awaiting_save.insert(id);
+            // Votes concern the master alone; what else is saved was waited for by all that belong to it.
+            if after[1..] != before[1..] {
+                self.touch_all_of(fleet, master);
+            }
+            if after.iter().any(|saved| !saved.durable) {
+                self.awaiting_save.insert(master.id);
+            }
+        }
+    }
+
+    /// What is on disk of a master: our vote, the configuration that gossip may name, its beginning.
+    fn saved(&self, master: &Master) -> [Saved; 3] {
+        [master.ballot.revision, master.config_revision, master.begun]
+            .map(|at| Saved { durable: self.outbox.is_durable(at), settled: self.outbox.is_settled(at) })
+    }
+
+    /// Who was learnt of while a save was awaited was not contacted so far.
+    fn touch_all_of(&mut self, fleet: &Fleet, master: &Master) {
+        self.touch_link(master.instance.link);
+        let replicas = master.replicas.iter().chain(&master.forgotten.replicas).copied();
+        let replicas = replicas.chain(master.hearsay.servers());
+        let peers = master.peers.iter().chain(&master.forgotten.peers);
+        let replicas = replicas.map(Entity::Replica);
+        for entity in replicas.chain(peers.map(|id| Entity::Peer(*id))) {
+            self.touch(entity);
+            if let Some(instance) = fleet.instance(entity) {
+                self.touch_link(instance.link);
             }
         }
     }

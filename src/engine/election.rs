@@ -8,6 +8,6 @@ mod tally;
 mod vote;
 
 pub use ask::{Asked, ask_step, on_asked, on_master_down_reply};
-pub use pace::{Pace, ask_turn, hold_back};
+pub use pace::{AskTurn, Pace, ask_turn, hold_back};
 pub use tally::{Tally, rank, reachable, tally};
 pub use vote::{cast, grant};

@@ -1,6 +1,5 @@
 //! Subjectively and objectively down (spec 2 §7.1, §7.2).
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::cx::Cx;
@@ -23,22 +22,24 @@ pub fn sdown_step(fleet: &mut Fleet, cx: &mut Cx, entity: Entity) -> Option<Inst
     // What is down stays so until it gives a sign; for what is not, a freeze of this process does not count.
     let floor = if instance.s_down { Instant::ZERO } else { cx.thawed_at };
     let silent = fleet.links[instance.link].silent_since();
-    let mut dues: Vec<Instant> = silent.map(|since| since.max(floor) + down_after).into_iter().collect();
+    let mut dues = [silent.map(|since| since.max(floor) + down_after), None, None];
     if let Entity::Master(_) = entity {
         if master.info.role == Role::Replica {
-            dues.push(master.info.role_since.max(floor) + down_after + cx.globals.tunables.info_period * 2);
+            let since = master.info.role_since.max(floor);
+            dues[1] = Some(since + down_after + cx.globals.tunables.info_period * 2);
         }
         if let (Some(at), Some(period)) = (master.rebooted_at, master.settings.reboot_down_after) {
-            dues.push(at.max(floor) + period);
+            dues[2] = Some(at.max(floor) + period);
         }
     }
+    let dues = || dues.into_iter().flatten();
     let was_down = instance.s_down;
     // Strictly more than down-after: one nanosecond is the least the clock knows.
-    let is_down = dues.iter().any(|due| now > *due);
+    let is_down = dues().any(|due| now > due);
     if is_down != was_down {
         set_sdown(fleet, cx, entity, is_down);
     }
-    dues.into_iter().filter(|due| *due >= now).min().map(|due| due + Duration::from_nanos(1))
+    dues().filter(|due| *due >= now).min().map(|due| due + Duration::from_nanos(1))
 }
 
 fn set_sdown(fleet: &mut Fleet, cx: &mut Cx, entity: Entity, down: bool) {
@@ -88,17 +89,10 @@ pub fn is_down(fleet: &Fleet, cx: &Cx, id: MasterId) -> bool {
 /// Decides whether a master is objectively down: we and enough peers say so; when our own view could next change by time alone.
 pub fn odown_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     let due = lives_until(fleet, cx, id).map(|until| until + Duration::from_nanos(1));
+    let agreed = if is_down(fleet, cx, id) { opinions(fleet, cx, id) } else { 0 };
     let master = &fleet.masters[id];
-    let (now, age) = (cx.mono(), cx.globals.tunables.ask_period * 5);
-    // After a stall of ours an opinion may be too old before `ask_step` had a chance to drop it.
-    let peers = || master.peers.iter().map(|peer| &fleet.peers[*peer]);
-    let down = || peers().filter(|peer| peer.ask.master_down && peer.ask.fresh_until(age) >= now);
-    let quorum = master.settings.quorum as usize;
-    // One Sentinel has one opinion, by however many entries it is known. They are told apart only if there are enough of them.
-    let opinions =
-        || 1 + down().map(Peer::run_id).filter(|id| **id != cx.globals.my_id).collect::<BTreeSet<_>>().len();
-    let agreed = if 1 + down().count() >= quorum { opinions() } else { 1 };
-    let is_down = is_down(fleet, cx, id) && agreed >= quorum;
+    let (now, quorum) = (cx.mono(), master.settings.quorum as usize);
+    let is_down = agreed >= quorum;
     if is_down == master.o_down {
         return due;
     }
@@ -120,6 +114,18 @@ pub fn odown_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instan
         fleet.announce(cx, Level::Warning, "-odown", Entity::Master(id), "");
     }
     due
+}
+
+/// How many Sentinels hold the master for down, ourselves included. One has one opinion, by however many entries it is known.
+fn opinions(fleet: &Fleet, cx: &Cx, id: MasterId) -> usize {
+    // After a stall of ours an opinion may be too old before `ask_step` had a chance to drop it.
+    let (now, age) = (cx.mono(), cx.globals.tunables.ask_period * 5);
+    let peers = || fleet.masters[id].peers.iter().map(|peer| &fleet.peers[*peer]);
+    let down = || peers().filter(|peer| peer.ask.master_down && peer.ask.fresh_until(age) >= now);
+    let is_repeated =
+        |at: usize, peer: &Peer| down().take(at).any(|earlier| earlier.run_id() == peer.run_id());
+    let counts = |(at, peer): &(usize, &Peer)| *peer.run_id() != cx.globals.my_id && !is_repeated(*at, peer);
+    1 + down().enumerate().filter(counts).count()
 }
 
 /// A PING was answered with BUSY: once per SDOWN the script that blocks the server is killed (spec 2 §4.3).

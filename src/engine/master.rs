@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::backoff::Backoff;
 use super::crowd::Crowded;
+use super::election::AskTurn;
 use super::failover::{Failover, Fruitless};
 use super::forgotten::Forgotten;
 use super::globals::Credentials;
@@ -77,8 +78,8 @@ pub struct Master {
     pub eligible_since: Option<Instant>,
     /// When it is our turn, as far as that is known; it moves away as answers take longer, and never nearer.
     pub turn_at: Instant,
-    /// When it is our turn to ask for opinions, and the SDOWN that it belongs to.
-    pub ask_turn: Option<(Instant, Instant)>,
+    /// When it is our turn to ask for opinions.
+    pub ask_turn: Option<AskTurn>,
     /// What must be saved before our gossip names the configuration in force.
     pub config_revision: Revision,
     /// The save that holds its SENTINEL MONITOR: until that was tried, `+monitor` is not announced and nobody connects.

@@ -247,19 +247,19 @@ impl Engine {
     fn settle_entity(&mut self, entity: Entity) -> Option<Instant> {
         let (fleet, cx) = (&mut self.fleet, &mut self.cx);
         fleet.instance(entity)?;
-        let mut dues = vec![probe::step(fleet, cx, entity)];
+        let mut dues = [probe::step(fleet, cx, entity), None, None, None, None, None, None];
         if !cx.tilted && !forgotten::is_aside(fleet, entity) && !hearsay::is_rumoured(fleet, entity) {
-            dues.push(health::sdown_step(fleet, cx, entity));
+            dues[1] = health::sdown_step(fleet, cx, entity);
             match entity {
                 Entity::Master(id) => {
-                    dues.push(forgotten::step(fleet, cx, id));
-                    dues.push(hearsay::step(fleet, cx, id));
-                    dues.push(health::odown_step(fleet, cx, id));
-                    dues.push(failover::step(fleet, cx, id));
-                    dues.push(election::ask_step(fleet, cx, id));
+                    dues[2] = forgotten::step(fleet, cx, id);
+                    dues[3] = hearsay::step(fleet, cx, id);
+                    dues[4] = health::odown_step(fleet, cx, id);
+                    dues[5] = failover::step(fleet, cx, id);
+                    dues[6] = election::ask_step(fleet, cx, id);
                     repair::touch_returned(fleet, cx, id);
                 }
-                Entity::Replica(id) => dues.push(repair::step(fleet, cx, id)),
+                Entity::Replica(id) => dues[2] = repair::step(fleet, cx, id),
                 Entity::Peer(_) => {}
             }
         }

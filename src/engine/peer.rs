@@ -85,6 +85,11 @@ impl AskState {
         self.sent_at.map(|_| self.first_sent_at)
     }
 
+    /// How long one question after the other was asked without an answer.
+    pub fn asking_for(&self) -> Duration {
+        self.sent_at.map_or(Duration::ZERO, |sent| sent.since(self.first_sent_at))
+    }
+
     /// Drops what it thinks of the master. Its vote stays: that was given for an epoch, and is never taken back.
     pub fn forget_opinion(&mut self) {
         (self.master_down, self.sent_at) = (false, None);

@@ -286,8 +286,9 @@ fn questions_are_repeated_with_patience() {
     lab.stub(5001).mute = true;
     lab.sent.clear();
     lab.run(10_000);
+    // Its connection is up, and loses nothing: after 1, 1, 2, 4 seconds, until the connection itself is given up.
     let silent = asks(&lab, 5001).len();
-    assert!((8..=12).contains(&silent), "{silent} in ten seconds");
+    assert!((3..=5).contains(&silent), "{silent} in ten seconds");
 }
 
 #[test]

@@ -20,4 +20,27 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         "two addresses under one configuration epoch, by the same Sentinel",
     ),
     ("saved, and not known to be", 254, "a stopped process told of less than was on its disk"),
+    (
+        "reset and cut off",
+        332,
+        "a Sentinel that was reset while it was cut off distrusted its true peers for ever",
+    ),
+    ("two newcomers", 223, "new Sentinels agreed on the address in their files, and followed nobody"),
+    (
+        "new, and the master demoted",
+        934,
+        "a new Sentinel did not follow its own master to the one that it followed",
+    ),
+    (
+        "the master without its data",
+        1366,
+        "a new Sentinel did not follow a master that shared nothing with the old one",
+    ),
+    ("led away", 1009, "a new Sentinel at an address that was given away led its fleet to the neighbours"),
+    ("led to us", 482, "the neighbours knew a restarted Sentinel of ours, and followed it to our master"),
+    (
+        "the master's copy",
+        907,
+        "a master was made to follow its replica, whose data was not promoted afterwards",
+    ),
 ];

@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::Line;
-use super::layout::sentinel_key;
+use super::layout::{Line, sentinel_key};
 use crate::conf::sentinel::{Row, Word};
 use crate::conf::settings::{MasterSettings, SentinelSettings};
 use crate::text::lossless::bytes_of;

@@ -6,6 +6,7 @@ use rand::{Rng, SeedableRng};
 
 use super::*;
 use crate::conf::sentinel::TABLE;
+use crate::model::Epoch;
 
 const WORDS: [&str; 30] = [
     "m",
@@ -134,5 +135,59 @@ fn any_bytes_are_survived() {
         );
         let new = rewrite(&text, &settings);
         assert!(new.len() < text.len() + 4096);
+    }
+}
+
+/// A change of a kind that the engine hands over.
+fn random_patch(rng: &mut StdRng, settings: &Settings) -> Patch {
+    let mut changes = Vec::new();
+    for _ in 0..rng.random_range(0..3) {
+        let known: Vec<&MasterSettings> = settings.masters.iter().collect();
+        let fresh =
+            MasterSettings::new(["m", "n", "m n", ""][rng.random_range(0..4)].into(), "h".into(), 1, 1);
+        let mut master = known.choose(rng).map_or(fresh.clone(), |known| (*known).clone());
+        if rng.random_range(0..4) == 0 {
+            master = fresh;
+        }
+        match rng.random_range(0..7) {
+            0 => changes.push(Change::RemoveMaster(master.name.clone())),
+            1 => changes.push(Change::Users(vec!["default on".into(), "u off".into()])),
+            2 => changes.push(Change::Sentinel(Box::new(SentinelSettings {
+                current_epoch: Epoch(rng.random_range(0..9)),
+                ..settings.sentinel.clone()
+            }))),
+            _ => {
+                master.port = rng.random_range(1..9);
+                master.leader_epoch = Epoch(rng.random_range(0..3));
+                master.replicas = (0..rng.random_range(0..4)).map(|port| ("r".into(), port)).collect();
+                changes.push(Change::Master(Box::new(master)));
+            }
+        }
+    }
+    Patch { changes }
+}
+
+#[test]
+fn rewriting_what_changed_is_rewriting_all() {
+    for seed in 0..300 {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut text = random_valid_text(&mut rng).into_bytes();
+        let loaded = load_with(&[("/c", std::str::from_utf8(&text).expect("text")), ("/part", PART)], &[]);
+        let mut settings = loaded.expect("valid").settings;
+        let mut draft = Draft::default();
+        for step in 0..8 {
+            if rng.random_range(0..5) == 0 {
+                // Somebody edited the file.
+                text.extend_from_slice(b"\n\n  # edited\ntimeout 9\nsentinel known-replica m h 77\n");
+            }
+            let patch = random_patch(&mut rng, &settings);
+            settings.apply(&patch);
+            draft.take_up(&text);
+            draft.rewrite(&settings, &patch.masters().collect());
+            let wanted = rewrite(&text, &settings);
+            let (got, wanted) = (String::from_utf8_lossy(draft.text()), String::from_utf8_lossy(&wanted));
+            assert_eq!(got, wanted, "seed {seed}, step {step}, {patch:?}");
+            text = draft.text().to_vec();
+        }
     }
 }

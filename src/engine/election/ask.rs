@@ -83,8 +83,12 @@ pub fn on_asked(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, asker: Option<&str
 pub fn ask_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     let candidacy = candidacy(fleet, cx, id);
     let turn = ask_turn(fleet, cx, id).filter(|_| candidacy.is_none());
-    let peers = fleet.masters[id].peers.clone();
-    peers.into_iter().filter_map(|peer| ask_peer(fleet, cx, id, peer, (candidacy, turn))).min()
+    let mut due = None;
+    for index in 0..fleet.masters[id].peers.len() {
+        let peer = fleet.masters[id].peers[index];
+        due = due.into_iter().chain(ask_peer(fleet, cx, id, peer, (candidacy, turn))).min();
+    }
+    due
 }
 
 fn ask_peer(
@@ -116,8 +120,9 @@ fn ask_peer(
     let pause = peer.ask.pause;
     let due = match (peer.ask.sent_at, peer.ask.replied_at) {
         _ if candidacy.is_some() && candidacy != peer.ask.requested => now,
-        // Whatever the reason is to ask now: the answer may be on its way.
-        (Some(sent), _) => sent + period.max(pause),
+        // Whatever the reason is to ask now: the answer may be on its way. A connection loses nothing, so the longer it takes, the less it
+        // helps to ask again.
+        (Some(sent), _) => sent + period.max(pause).max(peer.ask.asking_for() * 2),
         (None, None) => now,
         (None, Some(_)) if peer.ask.now && !satisfied => now,
         (None, Some(replied)) if satisfied => replied + period.max(pause),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::tally::{live_peers, rank};
 use crate::engine::cx::Cx;
+use crate::engine::failover;
 use crate::engine::fleet::Fleet;
 use crate::model::{Instant, MasterId};
 
@@ -75,20 +76,34 @@ impl Pace {
     }
 }
 
-/// Before when we leave it to those that rank before us to ask for opinions about a master. They need them to be elected; if they are,
-/// ours are not needed. Settled once for each time that the master goes down.
+/// When it is our turn to ask for opinions about a master.
+#[derive(Clone, Copy, Debug)]
+pub struct AskTurn {
+    /// When the master went down.
+    since: Instant,
+    /// Until then those ask that rank before us.
+    at: Instant,
+    /// Very many questions were to be asked at that time.
+    in_a_rush: bool,
+}
+
+/// Before when we leave it to others to ask for opinions about a master: those that rank before us need them to be elected, and if they
+/// are, ours are not needed. Settled once for each time that the master goes down. In a rush, who may not stand for election before some
+/// time, because another has its vote, has no use for opinions before that either.
 pub fn ask_turn(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     let since = fleet.masters[id].instance.s_down_at?;
-    if let Some((_, turn)) = fleet.masters[id].ask_turn.filter(|(of, _)| *of == since) {
-        return Some(turn);
-    }
-    let (now, peers) = (cx.mono(), fleet.masters[id].peers.len());
-    let stagger = cx.pace.stagger(now);
-    cx.pace.count(now, peers);
-    let rank = if stagger.is_zero() { 0 } else { rank_of_us(fleet, cx, id) };
-    let turn = since + stagger.saturating_mul(rank).min(LONGEST_STAGGER);
-    fleet.masters[id].ask_turn = Some((since, turn));
-    Some(turn)
+    let known = fleet.masters[id].ask_turn.filter(|turn| turn.since == since);
+    let turn = known.unwrap_or_else(|| {
+        let (now, peers) = (cx.mono(), fleet.masters[id].peers.len());
+        let stagger = cx.pace.stagger(now);
+        cx.pace.count(now, peers);
+        let in_a_rush = !stagger.is_zero();
+        let rank = if in_a_rush { rank_of_us(fleet, cx, id) } else { 0 };
+        AskTurn { since, at: since + stagger.saturating_mul(rank).min(LONGEST_STAGGER), in_a_rush }
+    });
+    fleet.masters[id].ask_turn = Some(turn);
+    let use_from = failover::not_before(fleet, cx, id).filter(|_| turn.in_a_rush);
+    Some(use_from.map_or(turn.at, |from| from.max(turn.at)))
 }
 
 /// How long we let those go first that rank before us: until a request of theirs must have reached us.

@@ -17,6 +17,7 @@ pub use promote::on_promoted;
 pub use reconfigure::is_crowded;
 pub use select::eligible_replicas;
 pub use switch::{NewAddress, adopt, reset_master};
+pub use wait::not_before;
 
 use std::time::Duration;
 

@@ -20,6 +20,9 @@ use crate::wire::Role;
 const REPORT_WAIT: Duration = Duration::from_millis(500);
 /// How long it keeps looking while no replica is eligible.
 const SEARCH_WAIT: Duration = Duration::from_millis(3_000);
+/// How long it keeps looking while there is a replica that is not down, and merely owes a report or is just being connected to again: less
+/// than the mandate lasts.
+const LONGEST_WAIT: Duration = Duration::from_millis(8_000);
 /// A report that was asked for before the election was won counts if that is no longer ago than this, and the master was objectively down.
 const REPORT_AGE: Duration = Duration::from_millis(1_000);
 
@@ -119,6 +122,13 @@ fn has_reported(fleet: &Fleet, cx: &Cx, replica: &Replica, since: Instant) -> bo
     recent && replica.info.tells_of(down_at)
 }
 
+/// Nothing speaks against a replica but that it did not report, or that there is no connection to it at the moment.
+fn may_still_turn_up(fleet: &Fleet, cx: &Cx, replica: &Replica, since: Instant) -> bool {
+    let is_silent =
+        !fleet.links[replica.instance.link].command.is_up() || !has_reported(fleet, cx, replica, since);
+    is_silent && !replica.instance.s_down && replica.priority != 0
+}
+
 /// Some connected replica that may still be chosen has not reported what the selection needs. Who was not asked in time is asked now.
 fn awaits_reports(
     fleet: &mut Fleet,
@@ -156,7 +166,9 @@ fn search_on(
     refused: Vec<ReplicaId>,
 ) -> Option<Instant> {
     let now = cx.mono();
-    let deadline = since + SEARCH_WAIT;
+    let mut others = fleet.masters[id].replicas.iter().filter(|replica| !refused.contains(replica));
+    let has_hope = others.any(|replica| may_still_turn_up(fleet, cx, &fleet.replicas[*replica], since));
+    let deadline = since + if has_hope { LONGEST_WAIT } else { SEARCH_WAIT };
     if now < deadline && !fleet.masters[id].replicas.is_empty() {
         let mut next = deadline;
         for replica in fleet.masters[id].replicas.clone() {

@@ -9,7 +9,7 @@ use crate::engine::lineage::{self, Lineage, Origin};
 use crate::engine::notice::Level;
 use crate::engine::peer::AskState;
 use crate::engine::tag::Entity;
-use crate::engine::{action::Action, forgotten, instance::InfoState, probe, script_event};
+use crate::engine::{action::Action, forgotten, instance::InfoState, script_event};
 use crate::model::{Address, Epoch, MasterId, PeerId, ReplicaId};
 use crate::wire::Role;
 
@@ -115,8 +115,9 @@ fn change_address(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, address: Address
     }
     fleet.masters[id].config_revision = cx.ledger.record_master(id);
     cx.await_save(id);
+    // The leader told the peers directly. Who learnt of it tells those who hear it at the new master, and not each peer once more: among N
+    // Sentinels that would be N² messages at the worst moment.
     fleet.publish_address(id, cx);
-    probe::hurry_hello(fleet, cx, id);
 }
 
 /// What peers said, or are still to say, is about the old address.

@@ -5,6 +5,8 @@
 //! report of the very master whose replica the stranger is taken for, and one of the stranger that shows it in step with a master of its own
 //! cluster; before that it knows of no lineage, and nothing is held against it. Reference Sentinels are skipped, and so are ours beside one: they adopt what those adopted.
 //!
+//! Who is made to follow one of ours, by a Sentinel that could not tell or by hand, came over, and is a stranger no more.
+//!
 //! Can't see: strangers that follow nobody.
 
 use std::collections::BTreeSet;
@@ -78,6 +80,9 @@ impl Foreign {
                 let names = masters.filter(|master| words::place(master) == Some(address));
                 self.informed.extend(names.map(|master| (scene.node, master.name.to_string())));
             }
+            (false, Some(Role::Replica)) if self.is_at_home(scene, report) => {
+                self.strangers.retain(|(node, at, _)| *node != scene.node || *at != address);
+            }
             (false, Some(Role::Replica)) if report.master_link_up == Some(true) => {
                 let informed = self.informed.iter().filter(|(node, _)| *node == scene.node);
                 let told = informed.map(|(node, name)| (*node, address, name.clone()));
@@ -85,6 +90,14 @@ impl Foreign {
             }
             _ => {}
         }
+    }
+
+    /// It follows one of ours: somebody made it come over, and it copies our data.
+    fn is_at_home(&self, scene: &Scene, report: &InfoReport) -> bool {
+        let host = report.master_host.as_deref().and_then(|host| host.parse().ok());
+        let place = host.zip(report.master_port).map(|(host, port)| SocketAddrV4::new(host, port));
+        let server = place.and_then(|place| scene.servers.get(&place));
+        server.is_some_and(|server| self.home.contains(&server.cluster))
     }
 
     /// True for a stranger to the masters that the Sentinel's file has it under; to any of them, if the file does not have it.
@@ -153,6 +166,14 @@ mod tests {
         stage.nodes[0].disk.masters.push(other);
         stage.fine(info(2, "role:master;")).fine(info(3, IN_STEP)).fine(pointed(3, Some(1)));
         stage.fine(info(1, "role:master;")).fine(info(3, IN_STEP)).wrong(pointed(3, Some(1)));
+    }
+
+    #[test]
+    fn who_came_over_is_a_stranger_no_more() {
+        let mut stage = reused();
+        stage.fine(info(1, "role:master;")).fine(info(3, IN_STEP)).wrong(pointed(3, Some(1)));
+        stage.fine(info(3, "role:slave;master_host:10.0.0.1;master_port:6379;master_link_status:down;"));
+        stage.fine(pointed(3, Some(2))).fine(info(3, IN_STEP)).wrong(pointed(3, Some(1)));
     }
 
     #[test]
