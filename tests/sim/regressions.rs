@@ -31,11 +31,6 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         934,
         "a new Sentinel did not follow its own master to the one that it followed",
     ),
-    (
-        "the master without its data",
-        1366,
-        "a new Sentinel did not follow a master that shared nothing with the old one",
-    ),
     ("led away", 1009, "a new Sentinel at an address that was given away led its fleet to the neighbours"),
     ("led to us", 482, "the neighbours knew a restarted Sentinel of ours, and followed it to our master"),
     (
