@@ -1,7 +1,7 @@
 //! All invariants of the engine in one place, for tests and the simulator.
 
 use super::tag::Entity;
-use super::{Action, Engine};
+use super::{Action, Engine, hearsay};
 
 impl Engine {
     /// Checks every invariant of the state.
@@ -40,6 +40,17 @@ impl Engine {
                     "a peer is found by its run id"
                 );
             }
+            assert!(
+                master.hearsay.servers().count() <= hearsay::MAX_RUMOURS,
+                "strangers make us ask a few servers at most"
+            );
+            for server in master.hearsay.servers() {
+                let aside = &master.forgotten.replicas;
+                assert!(
+                    !master.replicas.contains(&server) && !aside.contains(&server),
+                    "a server that is only named belongs to no list"
+                );
+            }
             if let Some(promoted) = master.failover.promoted() {
                 assert!(
                     master.replicas.contains(&promoted),
@@ -50,7 +61,9 @@ impl Engine {
         let listed: usize = fleet
             .masters
             .iter()
-            .map(|(_, master)| master.replicas.len() + master.forgotten.replicas.len())
+            .map(|(_, master)| {
+                master.replicas.len() + master.forgotten.replicas.len() + master.hearsay.servers().count()
+            })
             .sum();
         assert_eq!(listed, fleet.replicas.count(), "every replica is listed by its master");
         let listed: usize =

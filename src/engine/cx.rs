@@ -226,9 +226,10 @@ impl Cx {
     /// Who was learnt of while a save was awaited was not contacted so far.
     fn touch_all_of(&mut self, fleet: &Fleet, master: &Master) {
         self.touch_link(master.instance.link);
-        let replicas = master.replicas.iter().chain(&master.forgotten.replicas);
+        let replicas = master.replicas.iter().chain(&master.forgotten.replicas).copied();
+        let replicas = replicas.chain(master.hearsay.servers());
         let peers = master.peers.iter().chain(&master.forgotten.peers);
-        let replicas = replicas.map(|id| Entity::Replica(*id));
+        let replicas = replicas.map(Entity::Replica);
         for entity in replicas.chain(peers.map(|id| Entity::Peer(*id))) {
             self.touch(entity);
             if let Some(instance) = fleet.instance(entity) {

@@ -12,6 +12,7 @@ use super::action::{Action, Target};
 use super::cx::Cx;
 use super::failover::Failover;
 use super::globals::{Credentials, Globals};
+use super::hearsay;
 use super::instance::{InfoState, Instance};
 use super::link::{self, Link};
 use super::master::Master;
@@ -192,21 +193,32 @@ impl Fleet {
         let aside = &self.masters[master].forgotten.replicas;
         let known = aside.iter().copied().find(|id| self.replicas[*id].instance.address.same_as(&address));
         known.into_iter().for_each(|id| self.remove_replica(id, cx));
-        let id = self.add_replica_aside(master, address, cx);
-        self.take_replica_back(id);
+        let id = self.add_stray(master, address, true, cx);
+        self.masters[master].replicas.push(id);
         id
     }
 
-    /// Adds a replica that belongs to no list yet (`forgotten`).
-    pub fn add_replica_aside(&mut self, master: MasterId, address: Address, cx: &mut Cx) -> ReplicaId {
+    /// Adds a replica that is set aside (`forgotten`).
+    pub fn add_replica_aside(&mut self, master: MasterId, address: Address, cx: &mut Cx) {
+        let id = self.add_stray(master, address, true, cx);
+        self.masters[master].forgotten.replicas.push(id);
+    }
+
+    /// Adds an instance that belongs to no list yet, with a subscription or without one.
+    pub fn add_stray(
+        &mut self,
+        master: MasterId,
+        address: Address,
+        with_pubsub: bool,
+        cx: &mut Cx,
+    ) -> ReplicaId {
         let now = cx.mono();
         let name = address.instance_name(cx.globals.announce_hostnames());
         resolve_if_needed(&address, cx);
-        let link = self.links.insert_with(|_| Link::new(true, now));
+        let link = self.links.insert_with(|_| Link::new(with_pubsub, now));
         let instance = Instance::new(name, address, None, link);
         let id = self.replicas.insert_with(|id| Replica::new(id, master, instance, now));
         self.links[link].owners.push(Entity::Replica(id));
-        self.masters[master].forgotten.replicas.push(id);
         cx.touch(Entity::Replica(id));
         cx.touch_link(link);
         id
@@ -279,6 +291,7 @@ impl Fleet {
         if let Some(master) = self.masters.get_mut(replica.master) {
             master.replicas.retain(|other| *other != id);
             master.forgotten.replicas.retain(|other| *other != id);
+            master.hearsay.drop_server(id);
         }
         self.release_link(replica.instance.link, Entity::Replica(id), cx);
     }
@@ -299,6 +312,7 @@ impl Fleet {
 
     /// Forgets a master with everything it has.
     pub fn remove_master(&mut self, id: MasterId, cx: &mut Cx) {
+        hearsay::forget(self, cx, id);
         let forgotten = std::mem::take(&mut self.masters[id].forgotten);
         for replica in self.masters[id].replicas.iter().copied().chain(forgotten.replicas).collect::<Vec<_>>()
         {

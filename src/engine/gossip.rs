@@ -8,6 +8,7 @@ use super::cx::Cx;
 use super::failover::{self, NewAddress};
 use super::fleet::Fleet;
 use super::health;
+use super::hearsay;
 use super::hole::Hole;
 use super::lineage;
 use super::names::News;
@@ -25,19 +26,24 @@ const ANSWER_AFTER: Duration = Duration::from_millis(1_000);
 /// A hello was heard on the subscription of a link.
 pub fn on_heard(fleet: &mut Fleet, cx: &mut Cx, link: LinkId, hello: &Hello) {
     if !lineage::is_deaf(fleet, cx, link, hello) {
-        on_hello(fleet, cx, hello);
+        absorb(fleet, cx, hello, Some(link));
     }
 }
 
-/// A hello arrived, on a subscription or by PUBLISH.
+/// A hello was sent to us by PUBLISH, or waited for a look-up.
+pub fn on_hello(fleet: &mut Fleet, cx: &mut Cx, hello: &Hello) {
+    absorb(fleet, cx, hello, None);
+}
+
+/// A hello arrived, perhaps on the subscription of a link.
 ///
 /// Differs: a message with our own id is dropped on both ways; the reference would add itself as a peer (spec 2 §6.3).
-pub fn on_hello(fleet: &mut Fleet, cx: &mut Cx, hello: &Hello) {
+fn absorb(fleet: &mut Fleet, cx: &mut Cx, hello: &Hello, via: Option<LinkId>) {
     if hello.run_id == cx.globals.my_id {
         return;
     }
     let Some(master) = fleet.find(hello.master_name.as_str()) else { return };
-    if lineage::distrusts(fleet, cx, master, hello) {
+    if hearsay::distrusts(fleet, cx, master, hello, via) {
         return;
     }
     let peer = match fleet.find_peer(master, &hello.run_id) {
@@ -108,6 +114,11 @@ fn introduce(fleet: &mut Fleet, cx: &mut Cx, master: MasterId, hello: &Hello) ->
     cx.ledger.record_master(master);
     let peer = fleet.add_peer(master, hello.run_id.clone(), address, cx);
     fleet.announce(cx, Level::Notice, "+sentinel", Entity::Peer(peer), "");
+    if fleet.masters[master].peers.len() == 1 {
+        // We are not alone any more: what kept us from greeting may be over (`hearsay`).
+        fleet.masters[master].replicas.iter().for_each(|id| cx.touch(Entity::Replica(*id)));
+        cx.touch_master(master);
+    }
     if fleet.masters[master].instance.s_down {
         health::hurry_questions(fleet, master);
         cx.touch_master(master);

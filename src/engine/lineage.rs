@@ -5,7 +5,7 @@
 //! is saved.
 //!
 //! An address can be reused by a server of another cluster whose Sentinels use the same name for their master. Such an instance is
-//! *foreign*: it is left alone, and strangers who are heard through it are not believed.
+//! *foreign*: it is left alone, and strangers who are heard through it are not believed (what others say: `hearsay`).
 //!
 //! Differs: the reference looks at no ids. It would promote any data set, take the servers of another cluster for replicas of this one,
 //! and adopt the configuration of its Sentinels.
@@ -17,21 +17,19 @@ use std::time::Duration;
 
 use super::cx::Cx;
 use super::fleet::Fleet;
+use super::hearsay;
 use super::hole::Hole;
 use super::notice::Level;
-use super::repair;
 use super::replica::Replica;
 use super::report::follows;
 use super::tag::Entity;
-use crate::model::{Address, LinkId, MasterId, ReplicaId, RunId};
+use crate::model::{Address, LinkId, MasterId, ReplicaId};
 use crate::wire::{Hello, InfoReport, Role};
 
 /// How many ids of a master are remembered: a promotion gives one, a restart without its data another.
 const REMEMBERED: usize = 8;
 /// A question that has to be answered before a stranger is believed is repeated after this.
 const REPEAT: Duration = Duration::from_millis(1_000);
-/// How many strangers are remembered as told of in the log.
-const MAX_TOLD: usize = 16;
 /// `master_link_down_since_seconds` of a replica that was not in step since it started, in milliseconds.
 const NEVER_UP: i64 = -1_000;
 
@@ -40,7 +38,12 @@ const NEVER_UP: i64 = -1_000;
 pub struct Lineage {
     ids: VecDeque<String>,
     latest: Option<String>,
-    told: VecDeque<RunId>,
+    /// Those that came with a break in the history, and what followed from them: they may be another cluster's.
+    doubted: Vec<String>,
+    /// The run id under which the master was last seen to be one.
+    process: Option<String>,
+    /// Whom that very process follows now.
+    gone_to: Option<Address>,
 }
 
 /// What an instance's last INFO says of where its data comes from.
@@ -55,7 +58,8 @@ pub struct Origin {
 }
 
 impl Lineage {
-    fn is_known(&self) -> bool {
+    /// True if an id is known.
+    pub fn is_known(&self) -> bool {
         !self.ids.is_empty()
     }
 
@@ -64,6 +68,9 @@ impl Lineage {
     }
 
     fn learn(&mut self, ids: &[String]) {
+        if self.is_known() && !ids.is_empty() && !self.vouches_for(ids) {
+            self.doubted.extend_from_slice(ids);
+        }
         for id in ids.iter().rev() {
             if self.ids.front() != Some(id) {
                 self.ids.retain(|known| known != id);
@@ -71,6 +78,24 @@ impl Lineage {
             }
         }
         self.ids.truncate(REMEMBERED);
+        self.doubted.retain(|id| self.ids.contains(id));
+        self.doubted.sort_unstable();
+        self.doubted.dedup();
+    }
+
+    /// True if one of the ids is known, and beyond doubt.
+    fn vouches_for(&self, ids: &[String]) -> bool {
+        ids.iter().any(|id| self.ids.contains(id) && !self.doubted.contains(id))
+    }
+
+    /// True if the master reported an id that is beyond doubt.
+    pub fn is_sure(&self) -> bool {
+        self.latest.as_ref().is_some_and(|id| !self.doubted.contains(id))
+    }
+
+    /// Whom the master follows, that was one in the same process, and is in step with: somebody ordered that.
+    pub fn gone_to(&self) -> Option<&Address> {
+        self.gone_to.as_ref()
     }
 
     /// True if both are known and have nothing in common.
@@ -104,12 +129,14 @@ pub fn on_info(fleet: &mut Fleet, cx: &mut Cx, entity: Entity, report: &InfoRepo
 fn on_master_info(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, report: &InfoReport) {
     let ids = ids_of(report);
     if report.role != Some(Role::Master) || ids.is_empty() {
-        return;
+        return follow_process(fleet, id, report);
     }
     let master = &mut fleet.masters[id];
     let new = master.lineage.excludes(&ids);
     master.lineage.learn(&ids);
     master.lineage.latest = ids.first().cloned();
+    master.lineage.process = report.run_id.clone().filter(|_| master.lineage.is_sure());
+    master.lineage.gone_to = None;
     if new {
         let keys = if report.keys == 0 { "it has no keys" } else { "its data set may be another" };
         let text = format!(
@@ -121,12 +148,35 @@ fn on_master_info(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, report: &InfoRep
     }
 }
 
+/// The master says that it is none. If it is the process that it was as a master, no other server can have taken its address: it was told
+/// to follow whom it follows, and that is where the master is.
+fn follow_process(fleet: &mut Fleet, id: MasterId, report: &InfoReport) {
+    let same = report.run_id.is_some() && report.run_id == fleet.masters[id].lineage.process;
+    let in_step = report.role == Some(Role::Replica) && report.master_link_up == Some(true);
+    let place = report.master_host.as_deref().zip(report.master_port).filter(|_| same && in_step);
+    let place = place.map(|(host, port)| fleet.address(host, port));
+    if place.as_ref().is_some_and(|place| is_ours(fleet, id, place)) {
+        // It has the data of that one now, and whoever is promoted must not be held to what it had before.
+        fleet.masters[id].lineage.learn(&ids_of(report));
+    }
+    fleet.masters[id].lineage.gone_to = place;
+}
+
+/// Keeps the replication ids that an instance reports.
+pub fn note_ids(replica: &mut Replica, report: &InfoReport) {
+    replica.origin.ids = ids_of(report);
+}
+
+/// True if an instance shares ids with its master that are beyond doubt.
+pub fn vouches_for(fleet: &Fleet, replica: &Replica) -> bool {
+    fleet.masters[replica.master].lineage.vouches_for(&replica.origin.ids)
+}
+
 /// A replica reported.
 fn on_replica_info(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId, report: &InfoReport) {
-    let ids = ids_of(report);
     let replica = &mut fleet.replicas[id];
     let master = replica.master;
-    replica.origin.ids = ids;
+    note_ids(replica, report);
     replica.origin.loading = report.loading;
     replica.origin.synchronising = report.sync_in_progress;
     replica.origin.has_keys = report.keys > 0;
@@ -152,6 +202,7 @@ pub fn inherit(fleet: &mut Fleet, id: MasterId, new: &Address) {
     let lineage = &mut fleet.masters[id].lineage;
     lineage.learn(&ids);
     lineage.latest = ids.first().filter(|_| promoted).cloned();
+    (lineage.process, lineage.gone_to) = (None, None);
 }
 
 /// Why the data of a replica may not become the master's, if so.
@@ -180,6 +231,9 @@ pub fn objection(fleet: &Fleet, cx: &Cx, replica: &Replica) -> Option<&'static s
         if other && !never_up && !follows_us(fleet, replica) {
             return Some("its data set has another replication history than the master's");
         }
+        if is_elsewhere(fleet, replica) {
+            return Some("it follows a server that is not known here");
+        }
     }
     None
 }
@@ -204,10 +258,15 @@ pub fn standing(fleet: &Fleet, replica: &Replica) -> (u8, Option<&'static str>) 
     }
 }
 
-/// True if an instance may hear our hello: those of another cluster would take us for peers.
+/// True if an instance may hear our hello: those of another cluster would take us for peers. While no lineage is known, those might be of
+/// another cluster that follow a server which is not known.
 pub fn may_greet(fleet: &Fleet, entity: Entity) -> bool {
     let Entity::Replica(id) = entity else { return true };
-    !fleet.replicas[id].origin.foreign && is_verified(fleet, id, false)
+    let replica = &fleet.replicas[id];
+    !hearsay::is_rumoured(fleet, entity)
+        && !replica.origin.foreign
+        && has_reported(fleet, id, false)
+        && !is_elsewhere(fleet, replica)
 }
 
 /// True for a stranger who is heard through an instance of another cluster, or through one that was not asked yet who it is now.
@@ -229,37 +288,6 @@ pub fn is_deaf(fleet: &mut Fleet, cx: &mut Cx, link: LinkId, hello: &Hello) -> b
     !verified || fleet.replicas[id].origin.foreign
 }
 
-/// True if a hello comes from a Sentinel we don't know, and would lead us away to an address we don't know, although others could tell us:
-/// the master, which is well, or Sentinels and replicas that are known. Said once. It is believed as soon as the address is known, or by
-/// whoever knows nobody else.
-///
-/// A master that is not well is no reason to believe it: neighbours who watch a server that used to be ours would find us just then, after
-/// a start, when no lineage is known. What our own have decided a known peer tells, and one that was replaced tells from its old address.
-pub fn distrusts(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, hello: &Hello) -> bool {
-    if hello.config_epoch <= fleet.masters[id].config_epoch
-        || is_one_of_us(fleet, id, hello)
-        || cx.holes.has(Hole::FollowsForeign)
-    {
-        return false;
-    }
-    let address = fleet.address(&hello.master_host, hello.master_port);
-    if has_kin_at(fleet, id, &address) || (is_alone(fleet, id) && !repair::looks_sane(fleet, cx, id)) {
-        return false;
-    }
-    let told = &mut fleet.masters[id].lineage.told;
-    if !told.contains(&hello.run_id) {
-        told.push_front(hello.run_id.clone());
-        told.truncate(MAX_TOLD);
-        let text = format!(
-            "Sentinel {} at {}:{} says that {} is at {address} since epoch {}. It is not known here, nor is that address: not followed before \
-             somebody who is known says so. If it belongs to another cluster, give the master there another name",
-            hello.run_id, hello.host, hello.port, hello.master_name, hello.config_epoch
-        );
-        cx.log(Level::Warning, text);
-    }
-    true
-}
-
 /// Both ids of a report; forty zeros stand for none.
 fn ids_of(report: &InfoReport) -> Vec<String> {
     let ids = [&report.repl_id, &report.repl_id2].into_iter().flatten();
@@ -278,47 +306,39 @@ fn follows_us(fleet: &Fleet, replica: &Replica) -> bool {
     is_ours(fleet, replica.master, &fleet.address(host, replica.master_port))
 }
 
+/// While nothing is known of the lineage: it follows a server that is none of ours, which may be a neighbour's as well as our master of
+/// meanwhile. Who knows more can promote it. Old servers, which give no ids, are not judged.
+fn is_elsewhere(fleet: &Fleet, replica: &Replica) -> bool {
+    let unknown = !fleet.masters[replica.master].lineage.is_known() && !replica.origin.ids.is_empty();
+    unknown && replica.info.role == Role::Replica && !follows_us(fleet, replica)
+}
+
 /// The address of the master, or of a replica that is not foreign.
 fn is_ours(fleet: &Fleet, id: MasterId, address: &Address) -> bool {
     fleet.masters[id].instance.address.same_as(address)
         || fleet.find_replica(id, address).is_some_and(|replica| !fleet.replicas[replica].origin.foreign)
 }
 
-/// A known peer, one that a reset set aside, or one with a new run id where a known one was.
-fn is_one_of_us(fleet: &Fleet, id: MasterId, hello: &Hello) -> bool {
-    let address = fleet.address(&hello.host, hello.port);
-    let master = &fleet.masters[id];
-    let mut peers = master.peers.iter().chain(&master.forgotten.peers).map(|peer| &fleet.peers[*peer]);
-    peers.any(|peer| *peer.run_id() == hello.run_id || peer.instance.address.same_as(&address))
-}
-
-/// Nobody but the master is known, nor was until a moment ago; or no peer, and the master says that it is none: whoever starts with an
-/// address of long ago has to learn the new one from strangers.
-fn is_alone(fleet: &Fleet, id: MasterId) -> bool {
-    let master = &fleet.masters[id];
-    let aside = &master.forgotten;
-    master.peers.is_empty()
-        && aside.peers.is_empty()
-        && (master.info.role == Role::Replica || (master.replicas.is_empty() && aside.replicas.is_empty()))
-}
-
 /// An address that a configuration may name: ours, and nothing speaks against its data.
-fn has_kin_at(fleet: &Fleet, id: MasterId, address: &Address) -> bool {
+pub fn has_kin_at(fleet: &Fleet, id: MasterId, address: &Address) -> bool {
     let alien = |replica: ReplicaId| fleet.masters[id].lineage.excludes(&fleet.replicas[replica].origin.ids);
     let aside = &fleet.masters[id].forgotten.replicas;
     let was_ours = aside.iter().any(|replica| fleet.replicas[*replica].instance.address.same_as(address));
     (is_ours(fleet, id, address) && !fleet.find_replica(id, address).is_some_and(alien)) || was_ours
 }
 
-/// The last INFO of a replica was asked for on its present connection (on both of them, if `both`). Without a known lineage it can't tell
-/// anything, and is not waited for.
+/// It can be told who a replica is. Without a known lineage nothing can be told, and is not waited for.
 fn is_verified(fleet: &Fleet, id: ReplicaId, both: bool) -> bool {
+    !fleet.masters[fleet.replicas[id].master].lineage.is_known() || has_reported(fleet, id, both)
+}
+
+/// The last INFO of a replica was asked for on its present connection (on both of them, if `both`).
+fn has_reported(fleet: &Fleet, id: ReplicaId, both: bool) -> bool {
     let replica = &fleet.replicas[id];
     let link = &fleet.links[replica.instance.link];
     let heard = link.pubsub.filter(|_| both).and_then(|conn| conn.started_at());
     let since = link.command.started_at().max(heard);
-    !fleet.masters[replica.master].lineage.is_known()
-        || since.is_some_and(|since| replica.info.tells_of(since))
+    since.is_some_and(|since| replica.info.tells_of(since))
 }
 
 /// Decides whether a replica is foreign. Its lineage alone is no proof: a fresh server, or one that restarted without its data, has one of

@@ -10,6 +10,7 @@ use super::election::AskTurn;
 use super::failover::{Failover, Fruitless};
 use super::forgotten::Forgotten;
 use super::globals::Credentials;
+use super::hearsay::Hearsay;
 use super::instance::{InfoState, Instance};
 use super::lineage::Lineage;
 use crate::conf::MasterSettings;
@@ -35,6 +36,8 @@ pub struct Master {
     pub peers: Vec<PeerId>,
     /// What a reset set aside.
     pub forgotten: Forgotten,
+    /// Where strangers say that it is.
+    pub hearsay: Hearsay,
     /// It is objectively down.
     pub o_down: bool,
     /// When it last entered ODOWN.
@@ -116,6 +119,7 @@ impl Master {
             replicas: Vec::new(),
             peers: Vec::new(),
             forgotten: Forgotten::default(),
+            hearsay: Hearsay::default(),
             o_down: false,
             o_down_at: None,
             rebooted_at: None,

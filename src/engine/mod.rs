@@ -24,6 +24,7 @@ mod forgotten;
 mod globals;
 mod gossip;
 mod health;
+mod hearsay;
 pub mod hole;
 pub mod input;
 mod instance;
@@ -247,13 +248,15 @@ impl Engine {
     fn settle_entity(&mut self, entity: Entity) -> Option<Instant> {
         let (fleet, cx) = (&mut self.fleet, &mut self.cx);
         fleet.instance(entity)?;
-        let mut dues = [probe::step(fleet, cx, entity), None, None, None, None, None, None];
-        if !cx.tilted && !forgotten::is_aside(fleet, entity) {
+        let mut dues = [None; 8];
+        dues[0] = probe::step(fleet, cx, entity);
+        if !cx.tilted && !forgotten::is_aside(fleet, entity) && !hearsay::is_rumoured(fleet, entity) {
             dues[1] = health::sdown_step(fleet, cx, entity);
             match entity {
                 Entity::Master(id) => {
                     dues[2] = election::expire_step(fleet, cx, id);
                     dues[3] = forgotten::step(fleet, cx, id);
+                    dues[7] = hearsay::step(fleet, cx, id);
                     dues[4] = health::odown_step(fleet, cx, id);
                     dues[5] = failover::step(fleet, cx, id);
                     dues[6] = election::ask_step(fleet, cx, id);
@@ -283,7 +286,7 @@ fn on_reply(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, tag: Tag, reply: Reply) 
     }
     // The instance may have been removed while the reply was on its way, with its link kept by others.
     let known = fleet.instance(tag.entity).is_some();
-    if known {
+    if known && !hearsay::is_rumoured(fleet, tag.entity) {
         denial::note(fleet, cx, id.link, tag, &reply);
     }
     if tag.ask == Ask::Info && !matches!(reply, Reply::Info(_)) {
@@ -295,6 +298,9 @@ fn on_reply(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, tag: Tag, reply: Reply) 
         (Ask::Info, Reply::Info(report)) => match tag.entity {
             Entity::Replica(id) if forgotten::is_aside(fleet, tag.entity) => {
                 forgotten::on_info(fleet, cx, id, &report)
+            }
+            Entity::Replica(id) if hearsay::is_rumoured(fleet, tag.entity) => {
+                hearsay::on_info(fleet, cx, id, &report)
             }
             entity => report::on_info(fleet, cx, entity, &report),
         },

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::cx::Cx;
 use super::failover::Failover;
 use super::fleet::Fleet;
+use super::hearsay;
 use super::instance::InfoState;
 use super::lineage;
 use super::link::send;
@@ -113,6 +114,9 @@ fn info_period(fleet: &Fleet, cx: &Cx, id: ReplicaId) -> Duration {
         // It has not much time to be found in.
         return FAST_INFO.min(cx.globals.tunables.info_period);
     }
+    if hearsay::is_rumoured(fleet, Entity::Replica(id)) {
+        return cx.globals.tunables.info_period;
+    }
     if let Some(since) = awaited_since(replica, &master.failover) {
         // The longer it takes, the more patiently we ask: a full synchronisation may last for minutes.
         let age = cx.mono().since(since);
@@ -166,6 +170,9 @@ fn hello_step(fleet: &mut Fleet, cx: &mut Cx, entity: Entity) -> Option<Instant>
     }
     if !lineage::may_greet(fleet, entity) {
         return None;
+    }
+    if let Some(until) = hearsay::listens_until(fleet, cx, fleet.master_of(entity)?) {
+        return Some(until);
     }
     let hello = compose(fleet, cx, entity)?;
     send(fleet, cx, entity, Ask::Publish, Request::Publish(hello));

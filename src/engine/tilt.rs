@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use super::cx::Cx;
 use super::fleet::Fleet;
+use super::hearsay;
 use super::hole::Hole;
 use super::link;
 use super::notice::Level;
@@ -131,6 +132,7 @@ fn begin_anew(fleet: &mut Fleet, cx: &mut Cx) {
     for id in masters {
         // An answer that waited for us is about a time that is over, as one about another address is.
         fleet.forget_opinions(id, cx);
+        hearsay::forget(fleet, cx, id);
     }
     let links: Vec<LinkId> = fleet.links.iter().map(|(id, _)| id).collect();
     cx.unsampled = links.into_iter().filter(|id| link::sample(fleet, cx, *id)).collect();

@@ -226,10 +226,13 @@ fn after_a_reset_those_set_aside_are_believed_and_others_are_not() {
 
 #[test]
 fn a_replaced_sentinel_is_followed_from_where_the_known_one_was() {
-    let mut lab = kin(1, 1);
-    let replaced = greeting(9, 7, 7000).replace(",5009,", ",5001,");
-    lab.hello_line(&replaced);
-    assert_eq!(lab.addresses[MASTER], Some(("127.0.0.1".into(), 7000)), "{}", lab.history());
+    for (trouble, at) in [(None, 6000), (Some(crate::lab::MasterTrouble::Dead), 7000)] {
+        let mut lab = kin(0, 1);
+        trouble.into_iter().for_each(|trouble| lab.trouble_master(trouble));
+        let replaced = greeting(9, 7, 7000).replace(",5009,", ",5001,");
+        lab.hello_line(&replaced);
+        assert_eq!(lab.addresses[MASTER], Some(("127.0.0.1".into(), at)), "{}", lab.history());
+    }
 }
 
 #[test]
@@ -336,6 +339,53 @@ fn data_that_is_not_the_masters_is_not_promoted() {
                 lab.history()
             );
         }
+    }
+}
+
+#[test]
+fn who_follows_an_unknown_server_is_not_promoted_while_no_lineage_is_known() {
+    for (info, promoted) in [
+        (replica(6001, 7000, THEIRS), false),
+        (unconnected(6001, 7000, THEIRS, ""), false),
+        (replica(6001, 6000, THEIRS), true),
+        (replica(6001, 6002, THEIRS), true),
+        // Old servers give no ids.
+        (replica_info(6001, 7000, ""), true),
+    ] {
+        let mut lab = lab_with(2, 0, |settings| settings.masters[0].quorum = 1);
+        lab.stub(6000).up = false;
+        lab.stub(6001).info = Some(info.clone());
+        lab.stub(6002).info = Some(replica_info(6002, 6000, "slave_priority:0\r\n"));
+        lab.restart();
+        assert_eq!(chosen(&mut lab), promoted.then_some(6001), "{info}: {}", lab.history());
+        let why = "log: Replica 127.0.0.1:6001 can't be promoted: it follows a server that is not known here";
+        assert_eq!(lab.count(why), usize::from(!promoted), "{}", lab.history());
+    }
+}
+
+#[test]
+fn the_data_that_the_master_copied_from_a_replica_is_the_masters() {
+    // The replica has lost its data; then the master was made to follow it by hand.
+    let mut lab = kin(1, 0);
+    lab.stub(6001).info = Some(master(6001, &[], THEIRS));
+    lab.stub(6000).info = Some(replica(6000, 6001, THEIRS));
+    lab.run(21_000);
+    lab.stub(6001).info = Some(master(6001, &[6000], THEIRS));
+    lab.run(11_000);
+    assert_eq!(chosen(&mut lab), Some(6001), "{}", lab.history());
+}
+
+#[test]
+fn who_follows_an_unknown_server_is_not_greeted_while_no_lineage_is_known() {
+    for (info, greeted) in [(replica(6001, 7000, THEIRS), 0), (replica(6001, 6000, OURS), 1)] {
+        let mut lab = lab_with(1, 1, |_| {});
+        lab.stub(6000).up = false;
+        lab.stub(6001).info = Some(info);
+        lab.restart();
+        lab.mark();
+        lab.run(1_500);
+        let hellos = lab.asked_of(6001, |request| matches!(request, Request::Publish(_)));
+        assert_eq!(hellos.min(1), greeted, "{}", lab.history());
     }
 }
 

@@ -13,6 +13,7 @@ mod forced;
 mod gossip;
 mod greeting;
 mod health;
+mod hearsay;
 mod hosts;
 mod info;
 mod lab;

@@ -30,4 +30,22 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         371363354050260,
         "who was told to monitor anew, and knew nobody yet, was taken for a second leader that an election allowed",
     ),
+    (
+        "reset and cut off",
+        332,
+        "a Sentinel that was reset while it was cut off distrusted its true peers for ever",
+    ),
+    ("two newcomers", 223, "new Sentinels agreed on the address in their files, and followed nobody"),
+    (
+        "new, and the master demoted",
+        934,
+        "a new Sentinel did not follow its own master to the one that it followed",
+    ),
+    ("led away", 1009, "a new Sentinel at an address that was given away led its fleet to the neighbours"),
+    ("led to us", 482, "the neighbours knew a restarted Sentinel of ours, and followed it to our master"),
+    (
+        "the master's copy",
+        907,
+        "a master was made to follow its replica, whose data was not promoted afterwards",
+    ),
 ];

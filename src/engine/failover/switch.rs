@@ -3,6 +3,7 @@
 use super::Failover;
 use crate::engine::cx::Cx;
 use crate::engine::fleet::{Fleet, resolve_if_needed};
+use crate::engine::hearsay;
 use crate::engine::hole::Hole;
 use crate::engine::lineage::{self, Lineage, Origin};
 use crate::engine::notice::Level;
@@ -151,6 +152,7 @@ pub fn reset_master(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
 
 fn reset_state(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
     let now = cx.mono();
+    hearsay::forget(fleet, cx, id);
     for replica in fleet.masters[id].replicas.clone() {
         fleet.remove_replica(replica, cx);
     }

@@ -7,11 +7,13 @@
 //! One that is a master already was promoted by a leader that died, and may be chosen again (§9.11). Compared are replicas of one replication id, all or none of them in step since their start, of the first choice of a failover, unless the leader had to stop waiting for reports.
 //! One that was without its master for more than ten times down-after, and the time that the master is down, is no rival: it may not be promoted
 //! at all (§9.3). The time since a master says that it follows somebody counts as well, if that is longer.
+//! Before the master has reported since a start or a reset, nobody can tell whose data a replica has that follows a server which is not in the file:
+//! it is not compared, and may be passed over.
 //! Reference Sentinels are skipped: they choose by reports up to 30 s old.
 //!
 //! Can't see: what a replica that lies really has. Which lineage is the right one is for another property.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
 
 use sentineld::engine::ConnKind;
@@ -39,6 +41,8 @@ pub struct BestReplica {
     sdown: BTreeMap<(usize, String), u64>,
     /// By Sentinel and master: the down-after that an operator set last, in milliseconds; the file may know of it later.
     set: BTreeMap<(usize, String), u64>,
+    /// Sentinels, with the masters whose own report they have had.
+    informed: BTreeSet<(usize, String)>,
 }
 
 #[derive(Default)]
@@ -67,6 +71,7 @@ impl Property for BestReplica {
                 for times in [&mut self.odown, &mut self.sdown, &mut self.set] {
                     times.retain(|(node, _), _| *node != scene.node);
                 }
+                self.informed.retain(|(node, _)| *node != scene.node);
             }
             Seen::Ordered { words } => self.ordered(scene, words),
             Seen::Linked { to, kind: ConnKind::Command } => self.known(scene, *to).linked = true,
@@ -75,6 +80,11 @@ impl Property for BestReplica {
                 self.known(scene, *from).alive_at = scene.at;
             }
             Seen::Informed { server, report } => {
+                if report.role == Some(Role::Master) && report.repl_id.is_some() {
+                    let masters = scene.facts().disk.masters.iter();
+                    let there = masters.filter(|master| words::place(master) == Some(*server));
+                    self.informed.extend(there.map(|master| (scene.node, master.name.to_string())));
+                }
                 let known = self.known(scene, *server);
                 known.reported = Some((scene.at, report.clone()));
                 match report.role {
@@ -130,6 +140,7 @@ impl BestReplica {
     }
 
     fn ordered(&mut self, scene: &Scene, words: &[String]) {
+        self.informed.retain(|(node, name)| *node != scene.node || !words::forgets(words, name));
         let value =
             words.iter().skip_while(|word| !word.eq_ignore_ascii_case("down-after-milliseconds")).nth(1);
         if let (verb, Some(name)) = words::order(words)
@@ -200,18 +211,26 @@ impl BestReplica {
         master: &str,
         chosen: SocketAddrV4,
     ) -> impl Iterator<Item = (SocketAddrV4, &'a InfoReport)> {
-        let replicas = words::master(&scene.facts().disk, master).map(|master| &master.replicas);
-        let addresses = replicas
+        let file = words::master(&scene.facts().disk, master);
+        let informed = self.informed.contains(&(scene.node, master.to_owned()));
+        let addresses: Vec<SocketAddrV4> = file
             .into_iter()
-            .flatten()
-            .filter_map(|(host, port)| Some(SocketAddrV4::new(host.parse().ok()?, *port)));
-        addresses.filter(move |address| *address != chosen).filter_map(move |address| {
+            .flat_map(|master| &master.replicas)
+            .filter_map(|(host, port)| Some(SocketAddrV4::new(host.parse().ok()?, *port)))
+            .collect();
+        let ours: Vec<SocketAddrV4> = addresses.iter().copied().chain(file.and_then(words::place)).collect();
+        let is_ours = move |report: &InfoReport| {
+            let host = report.master_host.as_deref().and_then(|host| host.parse().ok());
+            let follows = host.zip(report.master_port).map(|(host, port)| SocketAddrV4::new(host, port));
+            informed || follows.is_none_or(|address| ours.contains(&address))
+        };
+        addresses.into_iter().filter(move |address| *address != chosen).filter_map(move |address| {
             let known = self.servers.get(&(scene.node, address))?;
             let (at, report) = known.reported.as_ref()?;
             let fit = known.linked && !known.down && scene.at < known.alive_at + SILENT;
             let recent = scene.at - at < RECENT;
             let fit = fit && report.role == Some(Role::Replica);
-            (fit && recent && objection(report).is_none()).then_some((address, &**report))
+            (fit && recent && is_ours(report) && objection(report).is_none()).then_some((address, &**report))
         })
     }
 }
@@ -283,6 +302,30 @@ mod tests {
             let (mut stage, seen) = choice(GOOD, &worse, 3);
             stage.wrong(seen);
         }
+    }
+
+    #[test]
+    fn who_follows_another_server_is_compared_once_the_master_has_reported() {
+        let elsewhere = format!("{GOOD}master_host:10.0.9.1;master_port:6379;").replace("70", "99");
+        let here = elsewhere.replace("10.0.9.1", "10.0.0.1");
+        for (rival, informed, fine) in
+            [(&elsewhere, false, true), (&elsewhere, true, false), (&here, false, false)]
+        {
+            let (mut stage, seen) = choice(rival, GOOD, 3);
+            if informed {
+                stage.fine(info(1, "role:master;master_replid:abc;"));
+            }
+            if fine {
+                stage.fine(seen)
+            } else {
+                stage.wrong(seen)
+            };
+        }
+        let (mut stage, seen) = choice(&elsewhere, GOOD, 3);
+        stage.fine(info(1, "role:master;master_replid:abc;"));
+        stage
+            .fine(Seen::Ordered { words: ["SENTINEL", "RESET", "*"].map(str::to_owned).to_vec() })
+            .fine(seen);
     }
 
     #[test]

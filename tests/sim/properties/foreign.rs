@@ -2,14 +2,17 @@
 //! master by the same name and one of them has an address that was ours (spec 2 §14.3).
 //!
 //! Which cluster a server belongs to is the simulator's knowledge. A Sentinel can tell from the time on when it has had, since its start, a
-//! report of the master, and one of the stranger that shows it in step with a master of its own cluster; before that it knows of no lineage,
-//! and nothing is held against it. Reference Sentinels are skipped, and so are ours beside one: they adopt what those adopted.
+//! report of the very master whose replica the stranger is taken for, and one of the stranger that shows it in step with a master of its own
+//! cluster; before that it knows of no lineage, and nothing is held against it. Reference Sentinels are skipped, and so are ours beside one: they adopt what those adopted.
+//!
+//! Who is made to follow one of ours, by a Sentinel that could not tell or by hand, came over, and is a stranger no more.
 //!
 //! Can't see: strangers that follow nobody.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddrV4;
 
+use sentineld::conf::MasterSettings;
 use sentineld::wire::{InfoReport, Role};
 
 use super::words;
@@ -21,8 +24,8 @@ pub struct Foreign {
     home: BTreeSet<usize>,
     /// Sentinels, with the masters' names, that have had a report of the right master.
     informed: BTreeSet<(usize, String)>,
-    /// Sentinels, and the strangers that they could tell from their own.
-    strangers: BTreeSet<(usize, SocketAddrV4)>,
+    /// Sentinels, and the strangers that they could tell from the servers of a master.
+    strangers: BTreeSet<(usize, SocketAddrV4, String)>,
 }
 
 impl Property for Foreign {
@@ -41,16 +44,21 @@ impl Property for Foreign {
                     self.home.extend(places.filter_map(|place| Some(scene.servers.get(&place)?.cluster)));
                 }
                 self.informed.retain(|(node, _)| *node != scene.node);
-                self.strangers.retain(|(node, _)| *node != scene.node);
+                self.strangers.retain(|(node, ..)| *node != scene.node);
             }
             Seen::Informed { server, report } => self.informed(scene, *server, report),
-            Seen::Pointed { server, .. } if self.is_stranger(scene, *server) => {
+            Seen::Ordered { words } => {
+                let node = scene.node;
+                self.informed.retain(|(at, name)| *at != node || !words::forgets(words, name));
+                self.strangers.retain(|(at, _, name)| *at != node || !words::forgets(words, name));
+            }
+            Seen::Pointed { server, .. } if self.is_nobodys(scene, *server) => {
                 return Err(format!("{server} is told whom to follow, which belongs to another cluster"));
             }
             Seen::Greeted { hello, .. } => {
                 let Ok(host) = hello.master_host.parse() else { return Ok(()) };
                 let address = SocketAddrV4::new(host, hello.master_port);
-                if self.is_stranger(scene, address) {
+                if self.is_stranger(scene, address, hello.master_name.as_str()) {
                     return Err(format!(
                         "{} is said to be {}, which belongs to another cluster",
                         hello.master_name, address
@@ -72,18 +80,42 @@ impl Foreign {
                 let names = masters.filter(|master| words::place(master) == Some(address));
                 self.informed.extend(names.map(|master| (scene.node, master.name.to_string())));
             }
+            (false, Some(Role::Replica)) if self.is_at_home(scene, report) => {
+                self.strangers.retain(|(node, at, _)| *node != scene.node || *at != address);
+            }
             (false, Some(Role::Replica)) if report.master_link_up == Some(true) => {
-                let knows = self.informed.iter().any(|(node, _)| *node == scene.node);
-                if knows {
-                    self.strangers.insert((scene.node, address));
-                }
+                let informed = self.informed.iter().filter(|(node, _)| *node == scene.node);
+                let told = informed.map(|(node, name)| (*node, address, name.clone()));
+                self.strangers.extend(told);
             }
             _ => {}
         }
     }
 
-    fn is_stranger(&self, scene: &Scene, address: SocketAddrV4) -> bool {
-        let known = self.strangers.contains(&(scene.node, address));
+    /// It follows one of ours: somebody made it come over, and it copies our data.
+    fn is_at_home(&self, scene: &Scene, report: &InfoReport) -> bool {
+        let host = report.master_host.as_deref().and_then(|host| host.parse().ok());
+        let place = host.zip(report.master_port).map(|(host, port)| SocketAddrV4::new(host, port));
+        let server = place.and_then(|place| scene.servers.get(&place));
+        server.is_some_and(|server| self.home.contains(&server.cluster))
+    }
+
+    /// True for a stranger to the masters that the Sentinel's file has it under; to any of them, if the file does not have it.
+    fn is_nobodys(&self, scene: &Scene, server: SocketAddrV4) -> bool {
+        let here = |(host, port): &(String, u16)| {
+            host.parse().is_ok_and(|host| SocketAddrV4::new(host, *port) == server)
+        };
+        let masters = &scene.facts().disk.masters;
+        let owns = |master: &&MasterSettings| {
+            words::place(master) == Some(server) || master.replicas.iter().any(here)
+        };
+        let filed = masters.iter().any(|master| owns(&master));
+        let mut owners = masters.iter().filter(|master| !filed || owns(master));
+        owners.any(|master| self.is_stranger(scene, server, master.name.as_str()))
+    }
+
+    fn is_stranger(&self, scene: &Scene, address: SocketAddrV4, master: &str) -> bool {
+        let known = self.strangers.contains(&(scene.node, address, master.to_owned()));
         known && scene.servers.get(&address).is_some_and(|server| !self.home.contains(&server.cluster))
     }
 }
@@ -123,5 +155,32 @@ mod tests {
         stage.fine(info(1, "role:master;")).fine(info(3, IN_STEP)).wrong(pointed(3, Some(1)));
         stage.wrong(pointed(3, None)).wrong(greeted(hello(0, 1, 3, 1))).fine(greeted(hello(0, 1, 2, 1)));
         stage.fine(Seen::Started).fine(pointed(3, None));
+    }
+
+    #[test]
+    fn who_heard_of_another_master_only_can_not_tell() {
+        let mut stage = reused();
+        let mut other = stage.file().clone();
+        (other.name, other.host) = ("other".into(), "10.0.0.2".into());
+        other.replicas.clear();
+        stage.nodes[0].disk.masters.push(other);
+        stage.fine(info(2, "role:master;")).fine(info(3, IN_STEP)).fine(pointed(3, Some(1)));
+        stage.fine(info(1, "role:master;")).fine(info(3, IN_STEP)).wrong(pointed(3, Some(1)));
+    }
+
+    #[test]
+    fn who_came_over_is_a_stranger_no_more() {
+        let mut stage = reused();
+        stage.fine(info(1, "role:master;")).fine(info(3, IN_STEP)).wrong(pointed(3, Some(1)));
+        stage.fine(info(3, "role:slave;master_host:10.0.0.1;master_port:6379;master_link_status:down;"));
+        stage.fine(pointed(3, Some(2))).fine(info(3, IN_STEP)).wrong(pointed(3, Some(1)));
+    }
+
+    #[test]
+    fn a_reset_forgets_who_is_a_stranger() {
+        let mut stage = reused();
+        stage.fine(info(1, "role:master;")).fine(info(3, IN_STEP));
+        stage.fine(Seen::Ordered { words: ["SENTINEL", "RESET", "m"].map(str::to_owned).to_vec() });
+        stage.fine(pointed(3, None)).fine(info(3, IN_STEP)).fine(pointed(3, None));
     }
 }
