@@ -99,6 +99,14 @@ pub fn on_info(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId, report: &InfoRepor
     }
 }
 
+/// A server that is the master from now on is no replica that may still be found: it is watched as the master, by one link.
+pub fn drop_replica_at(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, address: &Address) {
+    let aside = fleet.masters[id].forgotten.replicas.iter().copied();
+    let there: Vec<ReplicaId> =
+        aside.filter(|id| fleet.replicas[*id].instance.address.same_as(address)).collect();
+    there.into_iter().for_each(|id| fleet.remove_replica(id, cx));
+}
+
 /// Forgets for good what was not heard of in time; when that will be.
 pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     let forgotten = &fleet.masters[id].forgotten;

@@ -117,6 +117,25 @@ fn peers_hear_of_us_at_once_and_keep_their_connection() {
 }
 
 #[test]
+fn a_replica_that_is_set_aside_and_promoted_meanwhile_is_the_master_only() {
+    let mut lab = lab(2, 2);
+    lab.run(3_000);
+    // Neither says any more that it follows our master: it is not found again.
+    lab.stub(6001).info = Some(master_info(6001, &[]));
+    lab.stub(6000).info = Some(master_info(6000, &[6002]));
+    reset(&mut lab);
+    lab.run(100);
+    assert_eq!((replicas(&mut lab), lab.open(6001).len()), (vec![6002], 2));
+    // Its peers come back with the news.
+    lab.hello(1, 4, 6001, 4);
+    assert_eq!(lab.addresses[MASTER], Some(("127.0.0.1".into(), 6001)));
+    for _ in 0..10 {
+        assert_eq!(lab.open(6001).len(), 2, "requests and a subscription: {}", lab.history());
+        lab.run(1_000);
+    }
+}
+
+#[test]
 fn a_hello_of_a_peer_is_answered_unless_ours_is_young() {
     for (age, answered) in [(1_000, 0), (1_001, 1)] {
         let mut lab = lab(1, 1);

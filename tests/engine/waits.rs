@@ -177,6 +177,24 @@ fn failovers_are_apart_also_after_a_switch() {
 }
 
 #[test]
+fn what_another_promoted_meanwhile_has_the_whole_time_too() {
+    let mut lab = fleet(60_000);
+    lab.stub(6003).obeys = false;
+    lab.mark();
+    lab.kill(6000);
+    lab.until("+switch-master mymaster 127.0.0.1 6000 127.0.0.1 6001", 1_500);
+    lab.run(6_000);
+    assert_eq!(lab.count("+failover-end"), 0, "6003 is still waited for: {}", lab.history());
+    lab.hello(1, 9, 6002, 9);
+    let switched = lab.until("+switch-master mymaster 127.0.0.1 6001 127.0.0.1 6002", 1);
+    lab.run(100);
+    lab.mark();
+    lab.kill(6002);
+    let apart = lab.until("+try-failover master mymaster 127.0.0.1 6002", 11_000) - switched;
+    assert!((10_000..=10_150).contains(&apart), "ten seconds, and {apart} ms it was");
+}
+
+#[test]
 fn an_operator_need_not_wait_and_a_reset_forgets() {
     let mut lab = fleet(60_000);
     lab.mark();

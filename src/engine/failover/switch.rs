@@ -97,6 +97,7 @@ fn change_address(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, address: Address
         _ => cx.mono(),
     };
     reset_state(fleet, cx, id);
+    forgotten::drop_replica_at(fleet, cx, id, &address);
     resolve_if_needed(&address, cx);
     let master = &mut fleet.masters[id];
     if !cx.holes.has(Hole::SwitchForgetsSpacing) {
