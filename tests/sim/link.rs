@@ -12,24 +12,32 @@ pub struct Link {
     pub wire: Wire,
     asked: VecDeque<Asked>,
     decoder: ReplyDecoder,
+    /// When the questions left whose replies were read last, one for each `Input::Reply`.
+    answered: Vec<u64>,
 }
 
 struct Asked {
     tag: Tag,
     expect: Expect,
     vital: bool,
+    at: u64,
 }
 
 impl Link {
     pub fn new(wire: Wire) -> Self {
-        Link { wire, asked: VecDeque::new(), decoder: ReplyDecoder::default() }
+        Link { wire, asked: VecDeque::new(), decoder: ReplyDecoder::default(), answered: Vec::new() }
     }
 
-    /// Encodes a request, and remembers that its reply is owed.
-    pub fn ask(&mut self, tag: Tag, request: &Request, renamed: Option<&str>, out: &mut Vec<u8>) {
+    /// Encodes a request, and remembers that its reply is owed, since `at` (nanoseconds since the start of the run).
+    pub fn ask(&mut self, at: u64, tag: Tag, request: &Request, renamed: Option<&str>, out: &mut Vec<u8>) {
         let vital = matches!(request, Request::Subscribe);
-        self.asked.push_back(Asked { tag, expect: request.expect(), vital });
+        self.asked.push_back(Asked { tag, expect: request.expect(), vital, at });
         request.encode(renamed, out);
+    }
+
+    /// When the questions left whose replies were read since this was asked last, in the order of the replies.
+    pub fn take_answered(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.answered)
     }
 
     /// Reads what arrived. The error says why the connection is of no use any more.
@@ -47,6 +55,7 @@ impl Link {
             match conn.kind {
                 ConnKind::Command => {
                     let asked = self.asked.pop_front().ok_or("a reply without a request")?;
+                    self.answered.push(asked.at);
                     inputs.push(Input::Reply(conn, asked.tag, Reply::decode(asked.expect, frame)));
                 }
                 ConnKind::PubSub => self.on_pubsub(conn, own_id, frame, inputs)?,
@@ -76,7 +85,10 @@ impl Link {
         let asked = self.asked.pop_front().ok_or("a reply without a request")?;
         match Reply::decode(asked.expect, frame) {
             Reply::Error(text) if asked.vital => return Err(text),
-            reply @ Reply::Error(_) => inputs.push(Input::Reply(conn, asked.tag, reply)),
+            reply @ Reply::Error(_) => {
+                self.answered.push(asked.at);
+                inputs.push(Input::Reply(conn, asked.tag, reply));
+            }
             _ => {}
         }
         inputs.push(heard);

@@ -68,6 +68,8 @@ pub enum Seen {
     Got {
         from: SocketAddrV4,
         reply: Reply,
+        /// When the question left, in nanoseconds since the start of the run.
+        asked_at: u64,
     },
     /// The answer to a client's request left it. Both are counted by whoever asks: which client, and which of its requests.
     Answered {

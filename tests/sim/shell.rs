@@ -77,22 +77,32 @@ impl World {
         let Some(connection) = self.net.connections.get(&wire) else { return };
         let to = connection.to;
         let began = inputs.len();
+        let mut answered = Vec::new();
         let broken = match packet {
             Packet::Accepted => {
                 let ends = Endpoints { local: IpAddr::V4(connection.from), remote: IpAddr::V4(*to.ip()) };
                 inputs.push(Input::Connected(conn, ends));
                 None
             }
-            Packet::Bytes(bytes) => link.read(conn, &state.my_id, &bytes, inputs).err(),
+            Packet::Bytes(bytes) => {
+                let outcome = link.read(conn, &state.my_id, &bytes, inputs);
+                answered = link.take_answered();
+                outcome.err()
+            }
             Packet::Closed(reason) => Some(reason.to_owned()),
         };
+        let mut answered = answered.into_iter();
         for input in &inputs[began..] {
+            let asked_at = match input {
+                Input::Reply(..) => answered.next().unwrap_or(self.now),
+                _ => self.now,
+            };
             let seen = match input {
                 Input::Connected(..) => Seen::Linked { to, kind: conn.kind },
                 Input::Reply(_, _, Reply::Info(report)) => {
                     Seen::Informed { server: to, report: report.clone() }
                 }
-                Input::Reply(_, _, reply) => Seen::Got { from: to, reply: reply.clone() },
+                Input::Reply(_, _, reply) => Seen::Got { from: to, reply: reply.clone(), asked_at },
                 Input::Heard(_, Some(hello)) => Seen::Heard { hello: hello.clone() },
                 _ => continue,
             };
@@ -252,7 +262,7 @@ impl World {
                 let Some(link) = self.nodes[node].links.get_mut(&conn) else { return };
                 let wire = link.wire;
                 let Some(connection) = self.net.connections.get_mut(&wire) else { return };
-                link.ask(tag, &request, renamed.as_deref(), &mut connection.unsent);
+                link.ask(self.now, tag, &request, renamed.as_deref(), &mut connection.unsent);
                 let to = connection.to;
                 self.nodes[node].written.push(wire);
                 self.see_request(node, to, request);

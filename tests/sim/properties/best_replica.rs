@@ -76,7 +76,7 @@ impl Property for BestReplica {
             Seen::Ordered { words } => self.ordered(scene, words),
             Seen::Linked { to, kind: ConnKind::Command } => self.known(scene, *to).linked = true,
             Seen::Broken { to, kind: ConnKind::Command } => self.known(scene, *to).linked = false,
-            Seen::Got { from, reply: Reply::Ping(PingReply::Pong | PingReply::MasterDown) } => {
+            Seen::Got { from, reply: Reply::Ping(PingReply::Pong | PingReply::MasterDown), .. } => {
                 self.known(scene, *from).alive_at = scene.at;
             }
             Seen::Informed { server, report } => {

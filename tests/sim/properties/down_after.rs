@@ -3,7 +3,7 @@
 //!
 //! Silence is the time without an answer that counts as life (of a server to PING, of a Sentinel to anything), on a connection that is still
 //! there. While the Sentinel itself stood still for more than 200 ms nobody was silent, for two seconds of one silence at most; after more
-//! than that at once (TILT) all of it is due again. An attempt to connect that came to nothing is as good as a first connection.
+//! than that at once (TILT) all of it is due again, and an answer to what was asked before says nothing any more. An attempt to connect that came to nothing is as good as a first connection.
 //! A master that calls itself a replica is down for another reason (§7.1 b), and left out. A leader goes on with the replica that it
 //! promoted until its failover ends, and a replica that a RESET set aside is watched meanwhile: neither begins anew by being announced. The
 //! least down-after since the start counts, as an operator may change it.
@@ -42,6 +42,8 @@ struct Node {
     /// How much of its present silence is not counted, because this Sentinel stood still.
     overlooked: BTreeMap<SocketAddrV4, u64>,
     paused_at: Option<u64>,
+    /// When it last entered TILT: what was asked before is of no use.
+    thawed_at: u64,
     /// By master and run id: where other Sentinels are.
     peers: BTreeMap<(String, String), SocketAddrV4>,
     /// When it was held for down.
@@ -88,7 +90,9 @@ impl Property for DownAfter {
             {
                 node.contact(scene.at, *to);
             }
-            Seen::Got { from, reply } if is_life(scene, *from, reply) => {
+            Seen::Got { from, reply, asked_at }
+                if *asked_at >= node.thawed_at && is_life(scene, *from, reply) =>
+            {
                 let alive = node.alive.entry(*from).or_insert((scene.at, scene.at));
                 if scene.at > alive.0 {
                     *alive = (scene.at, alive.0);
@@ -169,6 +173,7 @@ impl Node {
         if event == "+tilt" {
             // After a freeze all clocks start again.
             self.down.clear();
+            self.thawed_at = scene.at;
             self.aside.values_mut().for_each(|since| *since = scene.at);
         }
         if let ("+switch-master", Some((master, _, new))) = (event, words::switch(payload)) {
@@ -365,6 +370,17 @@ mod tests {
         pause(&mut stage, 5_900, 9_000);
         pause(&mut stage, 9_100, 11_100);
         stage.at(11_999).wrong(notice("+sdown", &of_master(1))).at(12_000).says("+sdown", &of_master(1));
+    }
+
+    #[test]
+    fn what_was_asked_before_a_freeze_is_not_answered_after_it() {
+        let mut stage = started();
+        stage.fine(Seen::Paused).at(5_000).fine(Seen::Resumed).says("+tilt", "#tilt mode entered");
+        stage.at(5_500).fine(ping_of(4_999_999_999, 1, PingReply::Pong));
+        stage.at(5_999).wrong(notice("+sdown", &of_master(1))).at(6_000).says("+sdown", &of_master(1));
+        stage.fine(ping_of(4_999_999_999, 1, PingReply::Pong)).wrong(notice("-sdown", &of_master(1)));
+        stage.at(6_000).says("+sdown", &of_master(1)).fine(ping_of(5_000_000_000, 1, PingReply::Pong));
+        stage.says("-sdown", &of_master(1)).at(6_999).wrong(notice("+sdown", &of_master(1)));
     }
 
     #[test]

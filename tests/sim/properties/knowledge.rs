@@ -2,7 +2,7 @@
 //! peers it knows. What several properties compare its deeds with.
 //!
 //! A hello of a stranger is not believed by itself, nor is an epoch that no fleet can have reached: neither counts here until the Sentinel
-//! shows by its own hellos or its file that it took it.
+//! shows by `+config-update-from`, its own hellos or its file that it took it.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
@@ -19,6 +19,8 @@ const JUMP: u64 = 1 << 32;
 #[derive(Default)]
 pub struct Knowledge {
     known: BTreeMap<(usize, String), (Epoch, SocketAddrV4)>,
+    /// By Sentinel, master and sender: the last hello of one that was no peer when it came.
+    strangers: BTreeMap<(usize, String, String), Hello>,
 }
 
 impl Knowledge {
@@ -27,6 +29,7 @@ impl Knowledge {
         match seen {
             Seen::Started => {
                 self.known.retain(|(node, _), _| *node != scene.node);
+                self.strangers.retain(|(node, ..), _| *node != scene.node);
                 self.read_file(scene);
             }
             Seen::Saved => self.read_file(scene),
@@ -43,6 +46,17 @@ impl Knowledge {
             }
             Seen::Greeted { hello, .. } => self.learn(scene, hello),
             Seen::Heard { hello } if known_peer(scene, hello) => self.learn(scene, hello),
+            Seen::Heard { hello } => {
+                let key = (scene.node, hello.master_name.to_string(), hello.run_id.to_string());
+                self.strangers.insert(key, hello.clone());
+            }
+            Seen::Notice { name, payload } if name == "+config-update-from" => {
+                let Some(named) = words::instance(payload) else { return };
+                let key = (scene.node, named.master.to_owned(), named.name.to_owned());
+                if let Some(hello) = self.strangers.remove(&key) {
+                    self.learn(scene, &hello);
+                }
+            }
             _ => {}
         }
     }

@@ -6,7 +6,8 @@
 //! Reference Sentinels are skipped: they go on for failover-timeout, whatever happens meanwhile, but for a configuration greater than
 //! theirs (§9.9).
 //!
-//! Epochs that no fleet can have reached are not believed, and take no mandate away.
+//! Epochs that no fleet can have reached are not believed, and take no mandate away. A machine that is new knows nothing of what was heard
+//! at its place before.
 //!
 //! Can't see: later elections of which the leader did not hear.
 
@@ -42,6 +43,12 @@ impl Property for LostMandate {
     fn see(&mut self, scene: &Scene, seen: &Seen) -> Result<(), String> {
         self.leads.see(scene, seen);
         match seen {
+            Seen::Replaced => {
+                self.voted.retain(|(node, _), _| *node != scene.node);
+                self.heard.retain(|(node, _), _| *node != scene.node);
+                self.set.retain(|(node, _), _| *node != scene.node);
+                Ok(())
+            }
             Seen::Told { master, leader: Some(leader), epoch, .. } if *leader != scene.facts().run_id => {
                 let voted = self.voted.entry((scene.node, master.to_string())).or_default();
                 *voted = (*voted).max(*epoch);
@@ -134,6 +141,14 @@ mod tests {
         let mut stage = Stage::new(LostMandate::default());
         stage.elected(3, &[1], 2).fine(heard(hello(7, 9, 2, 9))).fine(pointed(2, None));
         stage.fine(heard(hello(1, 3, 3, 3))).wrong(pointed(2, None));
+    }
+
+    #[test]
+    fn a_new_machine_has_heard_of_nothing() {
+        let mut stage = Stage::new(LostMandate::default());
+        stage.fine(told(Some(1), 9)).fine(heard(hello(1, 9, 3, 9)));
+        stage.elected(3, &[1], 2).wrong(pointed(2, None)).fine(Seen::Replaced).fine(Seen::Started);
+        stage.elected(3, &[1], 2).fine(pointed(2, None));
     }
 
     #[test]

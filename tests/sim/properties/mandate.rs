@@ -62,7 +62,7 @@ impl Property for Mandate {
                 }
                 Ok(())
             }
-            Seen::Got { from, reply: Reply::MasterDown(vote) } => {
+            Seen::Got { from, reply: Reply::MasterDown(vote), .. } => {
                 self.answered(scene, *from, vote);
                 Ok(())
             }
@@ -216,7 +216,7 @@ mod tests {
                 leader: Some(id(0).as_str().into()),
                 leader_epoch: Epoch(epoch),
             };
-            Seen::Got { from: sentinel(9), reply: Reply::MasterDown(vote) }
+            Seen::Got { from: sentinel(9), reply: Reply::MasterDown(vote), asked_at: 0 }
         };
         let mut stage = Stage::new(Mandate::default());
         stage.elected(1, &[], 2).fine(vote(1)).wrong(pointed(2, None));

@@ -63,6 +63,11 @@ mod tests {
             .fine(heard(hello(7, 1, 2, 1)))
             .wrong(pointed(1, Some(2)))
             .fine(pointed(2, Some(1)));
+        // Until it is one of ours, and its configuration is taken.
+        let taken = format!("sentinel {} 10.0.1.7 26379 @ {NAME} 10.0.0.1 6379", id(7));
+        stage.says("+config-update-from", &taken).fine(pointed(1, Some(2))).wrong(pointed(2, Some(1)));
+        let mut stage = Stage::new(NoDemotion::default());
+        stage.fine(Seen::Started);
         stage.fine(heard(hello(1, 1, 2, 1 << 40))).fine(pointed(2, Some(1)));
     }
 }

@@ -5,7 +5,9 @@
 //! they count votes of one epoch for another (§8.6), and take an epoch without asking when an operator orders a failover (§9.10).
 //!
 //! A Sentinel that comes back on an empty disk, under another id, has forgotten whom it voted for, and no protocol can make up for that:
-//! what was before is not held against what comes after.
+//! what was before is not held against what comes after. And it knows nobody until it hears of the others: as long as the votes that it
+//! and another leader need can come from two sets of Sentinels, disjoint ones, both may lead. That ends when it knows enough of them, and
+//! it can't happen where the quorum is more than half of all.
 //!
 //! And whom an operator made forget others, and who did not find them again, goes by a majority of its own: what it leads is left out. No
 //! election can make up for disjoint views of who votes. After RESET they still count for three periods of hellos, in which it is judged;
@@ -27,10 +29,49 @@ const WINDOW: u64 = 6_000_000_000;
 #[derive(Default)]
 pub struct OneLeader {
     leads: Leads,
-    /// Master and epoch → the id of who led first.
-    leaders: BTreeMap<(String, Epoch), String>,
+    /// Master and epoch → who led.
+    leaders: BTreeMap<(String, Epoch), Vec<Leader>>,
+    /// Whose disk was lost.
+    fresh: BTreeSet<usize>,
     /// Sentinel and master → until when those count that it was made to forget, and who of them it did not find again.
     forgotten: BTreeMap<(usize, String), (u64, BTreeSet<String>)>,
+}
+
+/// A Sentinel that leads, as far as that matters for another that does.
+struct Leader {
+    id: String,
+    /// Its disk was lost once.
+    fresh: bool,
+    /// Who votes, by its file.
+    voters: BTreeSet<String>,
+    /// How many votes it needs.
+    needed: usize,
+}
+
+impl Leader {
+    fn new(scene: &Scene, master: &str, forced: bool, fresh: bool) -> Self {
+        let facts = scene.facts();
+        let master = words::master(&facts.disk, master);
+        let peers = master.iter().flat_map(|master| &master.peers).map(|peer| peer.run_id.to_string());
+        let voters: BTreeSet<String> = peers.chain([facts.run_id.clone()]).collect();
+        // An operator's word takes the place of the quorum.
+        let quorum = master.filter(|_| !forced).map_or(0, |master| master.quorum as usize);
+        let needed = (voters.len() / 2 + 1).max(quorum);
+        Leader { id: facts.run_id.clone(), fresh, voters, needed }
+    }
+
+    /// Both can have been elected without anybody's second vote, because one of them did not know enough of the others yet. Each voted for
+    /// itself, so neither has the other's vote.
+    fn may_lead_beside(&self, other: &Leader) -> bool {
+        let voters = |of: &Leader, not: &Leader| -> BTreeSet<String> {
+            of.voters.iter().filter(|id| **id != not.id).cloned().collect()
+        };
+        let (ours, theirs) = (voters(self, other), voters(other, self));
+        (self.fresh || other.fresh)
+            && ours.len() >= self.needed
+            && theirs.len() >= other.needed
+            && ours.union(&theirs).count() >= self.needed + other.needed
+    }
 }
 
 impl Property for OneLeader {
@@ -41,7 +82,10 @@ impl Property for OneLeader {
     fn see(&mut self, scene: &Scene, seen: &Seen) -> Result<(), String> {
         self.leads.see(scene, seen);
         match seen {
-            Seen::Replaced => self.leaders.clear(),
+            Seen::Replaced => {
+                self.leaders.clear();
+                self.fresh.insert(scene.node);
+            }
             Seen::Ordered { words } => self.forget(scene, words),
             Seen::Notice { name, payload } if name == "+sentinel" => {
                 let found = words::instance(payload);
@@ -103,11 +147,16 @@ impl OneLeader {
         let Some(epoch) = lead.epoch else {
             return Err(format!("{me} leads a failover of {master} in an epoch that it never stood in"));
         };
-        let first = self.leaders.entry((master.clone(), epoch)).or_insert_with(|| me.clone());
-        if first == me {
+        let others = self.leaders.entry((master.clone(), epoch)).or_default();
+        if others.iter().any(|leader| leader.id == *me) {
             return Ok(());
         }
-        Err(format!("{me} leads a failover of {master} in epoch {epoch}, as {first} did"))
+        let leader = Leader::new(scene, &master, lead.forced, self.fresh.contains(&scene.node));
+        if let Some(other) = others.iter().find(|other| !leader.may_lead_beside(other)) {
+            return Err(format!("{me} leads a failover of {master} in epoch {epoch}, as {} did", other.id));
+        }
+        others.push(leader);
+        Ok(())
     }
 }
 
@@ -150,6 +199,27 @@ mod tests {
             let elected = notice("+elected-leader", &of_master(1));
             if fine {
                 stage.fine(elected)
+            } else {
+                stage.wrong(elected)
+            };
+        }
+    }
+
+    #[test]
+    fn a_new_machine_goes_by_whom_it_found() {
+        // It has found so many of the two others, and was told of such a quorum.
+        for (found, quorum, fine) in [(0, 1, true), (0, 2, false), (1, 1, false)] {
+            let mut stage = Stage::new(OneLeader::default());
+            stage.node(1).fine(Seen::Replaced).fine(Seen::Started);
+            stage.node(0).elected(1, &[2], 2).node(1);
+            stage.nodes[1].run_id = id(7);
+            stage.file().quorum = quorum;
+            stage.file().peers.truncate(found);
+            stage.says("+try-failover", &of_master(1)).epochs(1, 1, 0);
+            stage.says("+vote-for-leader", &format!("{} 1", id(7)));
+            let elected = notice("+elected-leader", &of_master(1));
+            if fine {
+                stage.fine(elected).fine(pointed(2, None))
             } else {
                 stage.wrong(elected)
             };

@@ -47,7 +47,7 @@ impl Property for Opinions {
             Seen::Asked { to, master, .. } => {
                 node.asked.entry(*to).or_default().insert(*master);
             }
-            Seen::Got { from, reply: Reply::MasterDown(reply) } => {
+            Seen::Got { from, reply: Reply::MasterDown(reply), .. } => {
                 for about in node.asked.get(from).into_iter().flatten() {
                     let key = (*from, *about);
                     if reply.down {

@@ -47,14 +47,14 @@ impl Property for ParallelSyncs {
             Seen::Ordered { words } => self.ordered(scene, words),
             Seen::Notice { name, payload } => self.notice(scene, name, payload),
             Seen::Broken { to, kind: ConnKind::Command } => self.done(scene, *to),
-            Seen::Got { from, reply: Reply::Exec(results) } => {
+            Seen::Got { from, reply: Reply::Exec(results), .. } => {
                 let accepted =
                     results.as_ref().is_some_and(|results| results.first().is_some_and(Result::is_ok));
                 if !accepted {
                     self.done(scene, *from);
                 }
             }
-            Seen::Got { from, reply: Reply::Error(_) } => self.done(scene, *from),
+            Seen::Got { from, reply: Reply::Error(_), .. } => self.done(scene, *from),
             Seen::Informed { server, report } => self.reported(scene, *server, report),
             Seen::Pointed { server, master: Some(to) } => return self.pointed(scene, *server, *to),
             _ => {}

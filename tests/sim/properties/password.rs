@@ -37,12 +37,12 @@ impl Property for Password {
                 self.shut.retain(|(node, _), _| *node != scene.node);
                 self.places.retain(|(node, _), _| *node != scene.node);
             }
-            Seen::Got { from, reply: Reply::Ping(PingReply::Other(text)) }
+            Seen::Got { from, reply: Reply::Ping(PingReply::Other(text)), .. }
                 if DENIALS.iter().any(|denial| text.starts_with(denial)) =>
             {
                 self.shut.insert((scene.node, *from), scene.at);
             }
-            Seen::Got { from, reply: Reply::Ping(_) } => {
+            Seen::Got { from, reply: Reply::Ping(_), .. } => {
                 self.shut.remove(&(scene.node, *from));
             }
             Seen::Broken { to, kind: ConnKind::Command } => {

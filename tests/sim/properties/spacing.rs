@@ -19,7 +19,7 @@ const SAVING: u64 = 2_500_000_000;
 #[derive(Default)]
 pub struct Spacing {
     leads: Leads,
-    /// By Sentinel and master: when it switched last.
+    /// By Sentinel and master: when it switched last, unless that is forgotten.
     switched: BTreeMap<(usize, String), u64>,
 }
 
@@ -39,6 +39,12 @@ impl Property for Spacing {
             Seen::Notice { name, payload } if name == "+switch-master" => {
                 if let Some((master, ..)) = words::switch(payload) {
                     self.switched.insert((scene.node, master.to_owned()), scene.at);
+                }
+            }
+            // A RESET brings a promotion that is confirmed to its end, switch and all, and then forgets.
+            Seen::Notice { name, payload } if name == "+reset-master" => {
+                if let Some(named) = words::instance(payload) {
+                    self.switched.remove(&(scene.node, named.master.to_owned()));
                 }
             }
             Seen::Notice { name, payload } if name == "+try-failover" => {
@@ -86,6 +92,14 @@ mod tests {
         let mut stage = Stage::new(Spacing::default());
         stage.fine(switched(1, 2)).at(7_499).wrong(notice("+try-failover", &of_master(2)));
         stage.fine(ordered("SENTINEL FAILOVER m")).says("+try-failover", &of_master(2));
+    }
+
+    #[test]
+    fn a_reset_forgets_even_the_switch_that_it_makes() {
+        let mut stage = Stage::new(Spacing::default());
+        stage.fine(ordered("SENTINEL RESET m")).fine(switched(1, 2)).says("+reset-master", &of_master(2));
+        stage.at(1).says("+try-failover", &of_master(2)).fine(switched(2, 3));
+        stage.at(2).wrong(notice("+try-failover", &of_master(3)));
     }
 
     #[test]

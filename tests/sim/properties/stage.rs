@@ -200,14 +200,20 @@ pub fn broken(to: SocketAddrV4) -> Seen {
     Seen::Broken { to, kind: ConnKind::Command }
 }
 
+/// A server's answer to a PING of this moment.
 pub fn ping(from: u8, reply: PingReply) -> Seen {
-    Seen::Got { from: server(from), reply: Reply::Ping(reply) }
+    ping_of(u64::MAX, from, reply)
+}
+
+/// A server's answer to a PING that left so many nanoseconds after the start.
+pub fn ping_of(asked_at: u64, from: u8, reply: PingReply) -> Seen {
+    Seen::Got { from: server(from), reply: Reply::Ping(reply), asked_at }
 }
 
 /// A peer's answer to a question.
 pub fn opinion(from: usize, down: bool) -> Seen {
     let reply = MasterDownReply { down, leader: None, leader_epoch: Epoch::ZERO };
-    Seen::Got { from: sentinel(from), reply: Reply::MasterDown(reply) }
+    Seen::Got { from: sentinel(from), reply: Reply::MasterDown(reply), asked_at: u64::MAX }
 }
 
 /// An INFO of server `number`: its lines, each ended by a semicolon.
