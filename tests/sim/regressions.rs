@@ -37,6 +37,11 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
     ),
     ("two newcomers", 223, "new Sentinels agreed on the address in their files, and followed nobody"),
     (
+        "two links to one server",
+        372873452963175,
+        "a replica that was set aside by a reset was still watched as one when it had become the master",
+    ),
+    (
         "new, and the master demoted",
         934,
         "a new Sentinel did not follow its own master to the one that it followed",
