@@ -48,6 +48,8 @@ struct Log {
 pub struct Findings {
     pub violations: Vec<String>,
     pub notes: Vec<String>,
+    /// Replacements without a reason that are only a note: what they cost is one, too.
+    pub excuses: Vec<Cause>,
 }
 
 impl Rules {
@@ -170,16 +172,18 @@ pub fn unprovoked(
 ) {
     let changes = majorities(namings, sentinels);
     for pair in changes.windows(2) {
-        let [(_, old), (at, new)] = pair else { continue };
+        let [(from, old), (at, new)] = pair else { continue };
         if causes.iter().any(|cause| cause.explains(*old, *at)) {
             continue;
         }
         let text = format!("data{old} was replaced by data{new}, though nothing had happened to it");
         // A reference leader at times fails its own new master over again, while it opens its links to it.
-        if is_pure || causes.iter().all(|cause| cause.fault.moves() == super::plan::Moves::Never) {
-            found.violations.push(text);
-        } else {
-            found.notes.push(text);
+        match causes.iter().find(|cause| cause.can_move()) {
+            Some(cause) if !is_pure => {
+                found.notes.push(text);
+                found.excuses.push(Cause { node: Some(*old), from: *from, ..cause.clone() });
+            }
+            _ => found.violations.push(text),
         }
     }
 }
