@@ -30,7 +30,11 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     }
     let give_up = deadline + Duration::from_nanos(1);
     if !sent {
-        if send_block(fleet, cx, candidate, None) {
+        if is_another_process(fleet, id) {
+            return look_anew(fleet, cx, id);
+        }
+        let introduced = lineage::is_introduced(fleet, candidate) || cx.holes.has(Hole::SelectsOnOldReports);
+        if introduced && send_block(fleet, cx, candidate, None) {
             if let Failover::Promoting { sent, chosen_at, .. } = &mut fleet.masters[id].failover {
                 (*sent, *chosen_at) = (true, now);
             }
@@ -65,6 +69,26 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
         }
         _ => Some(give_up),
     }
+}
+
+/// The candidate restarted since it was chosen, or another server has its address: what it was chosen for may be gone.
+fn is_another_process(fleet: &Fleet, id: MasterId) -> bool {
+    let Failover::Promoting { candidate, process, .. } = &fleet.masters[id].failover else { return false };
+    process.is_some() && fleet.replicas[*candidate].instance.run_id != *process
+}
+
+/// Chooses again, by fresh reports; when to look again.
+fn look_anew(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
+    let Failover::Promoting { epoch, candidate, forced, refused, .. } = fleet.masters[id].failover.clone()
+    else {
+        return None;
+    };
+    let name = &fleet.replicas[candidate].instance.name;
+    cx.log(Level::Warning, format!("Replica {name} is another process than the one chosen. Choosing again"));
+    fleet.replicas[candidate].block = None;
+    fleet.masters[id].failover = Failover::Selecting { epoch, since: cx.mono(), forced, refused };
+    cx.touch_master(id);
+    None
 }
 
 /// Turns to another replica, if there is another; else stays with this one until failover-timeout, sending anew after a failure.
@@ -122,7 +146,7 @@ pub fn on_promoted(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
         return;
     }
     let heir = fleet.replicas[candidate].instance.address.clone();
-    lineage::inherit(fleet, id, &heir);
+    lineage::inherit(fleet, cx, id, &heir);
     let master = &mut fleet.masters[id];
     master.config_epoch = epoch;
     master.failover =
