@@ -190,19 +190,29 @@ fn on_replica_info(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId, report: &InfoR
             fleet.masters[master].lineage.learn(&ids);
         }
     }
-    judge(fleet, cx, id, report);
+    judge(fleet, cx, id, report.role, &report.replicas);
 }
 
-/// The configuration moves to a replica: its lineage is the master's from now on.
-pub fn inherit(fleet: &mut Fleet, id: MasterId, new: &Address) {
+/// The configuration moves to a replica: its lineage is the master's from now on. If none was known before, it can be told only now who
+/// of the others has another one.
+pub fn inherit(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, new: &Address) {
     let heir = fleet.find_replica(id, new).map(|replica| &fleet.replicas[replica]);
     let heir = heir.filter(|replica| !replica.origin.foreign);
     let ids = heir.map(|replica| replica.origin.ids.clone()).unwrap_or_default();
     let promoted = heir.is_some_and(|replica| replica.info.role == Role::Master);
     let lineage = &mut fleet.masters[id].lineage;
+    let knew = lineage.is_known();
     lineage.learn(&ids);
     lineage.latest = ids.first().filter(|_| promoted).cloned();
     (lineage.process, lineage.gone_to) = (None, None);
+    if knew {
+        return;
+    }
+    for replica in fleet.masters[id].replicas.clone() {
+        if fleet.replicas[replica].info.role == Role::Replica && is_introduced(fleet, replica) {
+            judge(fleet, cx, replica, Some(Role::Replica), &[]);
+        }
+    }
 }
 
 /// Why the data of a replica may not become the master's, if so.
@@ -265,8 +275,13 @@ pub fn may_greet(fleet: &Fleet, entity: Entity) -> bool {
     let replica = &fleet.replicas[id];
     !hearsay::is_rumoured(fleet, entity)
         && !replica.origin.foreign
-        && has_reported(fleet, id, false)
+        && is_introduced(fleet, id)
         && !is_elsewhere(fleet, replica)
+}
+
+/// It has said who it is on its present connection: another server may have taken its address since the one before.
+pub fn is_introduced(fleet: &Fleet, id: ReplicaId) -> bool {
+    has_reported(fleet, id, false)
 }
 
 /// True for a stranger who is heard through an instance of another cluster, or through one that was not asked yet who it is now.
@@ -344,7 +359,7 @@ fn has_reported(fleet: &Fleet, id: ReplicaId, both: bool) -> bool {
 /// Decides whether a replica is foreign. Its lineage alone is no proof: a fresh server, or one that restarted without its data, has one of
 /// its own. It takes a foreign master that it follows, or foreign replicas that follow it. And once it is foreign it stays so, also while
 /// that master is away, until something says that it came over to us.
-fn judge(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId, report: &InfoReport) {
+fn judge(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId, role: Option<Role>, followers: &[(String, u16)]) {
     if cx.holes.has(Hole::FollowsForeign) {
         return;
     }
@@ -355,7 +370,7 @@ fn judge(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId, report: &InfoReport) {
         if (lineage.is_known() && lineage.shares(&replica.origin.ids)) || follows_us(fleet, replica) {
             accept(fleet, cx, id);
         }
-    } else if other && let Some(company) = foreign_company(fleet, replica, report) {
+    } else if other && let Some(company) = foreign_company(fleet, replica, role, followers) {
         let name = &fleet.masters[replica.master].name;
         let text = format!(
             "Replica {} belongs to another cluster: its replication history shares nothing with that of {name}, and {company}. It is left \
@@ -369,8 +384,13 @@ fn judge(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId, report: &InfoReport) {
 }
 
 /// With whom of another cluster the instance is connected, if it is.
-fn foreign_company(fleet: &Fleet, replica: &Replica, report: &InfoReport) -> Option<String> {
-    match report.role? {
+fn foreign_company(
+    fleet: &Fleet,
+    replica: &Replica,
+    role: Option<Role>,
+    followers: &[(String, u16)],
+) -> Option<String> {
+    match role? {
         Role::Replica => {
             let host = replica.master_host.as_deref().filter(|_| replica.master_link_up)?;
             (!follows_us(fleet, replica)).then(|| format!("it follows {host}:{}", replica.master_port))
@@ -378,8 +398,8 @@ fn foreign_company(fleet: &Fleet, replica: &Replica, report: &InfoReport) -> Opt
         Role::Master => {
             let ours =
                 |(host, port): &(String, u16)| is_ours(fleet, replica.master, &fleet.address(host, *port));
-            let (host, port) = report.replicas.first()?;
-            (!report.replicas.iter().any(ours)).then(|| format!("{host}:{port} follows it"))
+            let (host, port) = followers.first()?;
+            (!followers.iter().any(ours)).then(|| format!("{host}:{port} follows it"))
         }
     }
 }

@@ -22,6 +22,7 @@ mod levels;
 mod lineage;
 mod links;
 mod mandate;
+mod newcomers;
 mod opinions;
 mod refusals;
 mod reports;

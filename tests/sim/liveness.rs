@@ -5,6 +5,9 @@
 //! other server that lives follows it and is in step; and the core Sentinels know all who follow it, because without them there is nobody
 //! to promote.
 //!
+//! What no Sentinel can know, the operator does, as the log asks for: a server of ours that lost its data, and that has company which nobody
+//! knows, is made a replica of the master (`World::bring_home`). A fleet of which all files are new is told where the master is.
+//!
 //! A fleet with Sentinels of the reference gets the same time, and is not held to it: after a RESET in the middle of its failover one of
 //! those names another address under the same epoch for ever, and its TILT lasts for half a minute.
 
@@ -77,6 +80,7 @@ impl World {
             if well_since.is_none() && self.now >= deadline {
                 break;
             }
+            (0..self.plan.clusters.len()).for_each(|cluster| self.bring_home(cluster));
             self.run_until(self.now + LOOK);
         }
         if self.plan.is_mixed() {

@@ -3,6 +3,7 @@
 use std::net::SocketAddrV4;
 
 use rand::Rng;
+use sentineld::model::Epoch;
 use sentineld::wire::{Frame, ReplyDecoder};
 
 use crate::clock::MILLI;
@@ -127,10 +128,21 @@ impl World {
         }
     }
 
+    /// No file of ours knows anything of a master but an address that it was given.
+    fn all_forgot(&self, cluster: usize) -> bool {
+        let name = &self.plan.clusters[cluster].name;
+        let files = self.facts[..self.home].iter().flat_map(|facts| &facts.disk.masters);
+        files.filter(|master| master.name.as_str() == name).all(|master| {
+            master.replicas.is_empty() && master.peers.is_empty() && master.config_epoch == Epoch::ZERO
+        })
+    }
+
     /// Takes a master out of a Sentinel's hands, and gives it back with the address that the others know, or where it is found.
     pub fn monitor_again(&mut self, node: usize, cluster: usize) {
         // Where there are others, their configuration is the one to join: another address in the same epoch would contradict it for ever.
-        let found = if self.home == 1 { self.master_in_force(cluster) } else { self.master_of(cluster) };
+        // If no file remembers anything, the operator has to look.
+        let looks = self.home == 1 || self.all_forgot(cluster);
+        let found = if looks { self.master_in_force(cluster) } else { self.master_of(cluster) };
         let Some(master) = found else { return };
         let name = self.plan.clusters[cluster].name.clone();
         let watch = self.plan.sentinels[node].watches[cluster].clone();
@@ -167,12 +179,47 @@ impl World {
         server.password = password.map(String::into_bytes);
     }
 
-    /// Somebody says SLAVEOF to a server without telling the Sentinels.
+    /// Whom a server follows, whom that one follows, and so on, itself included.
+    fn upstream(&self, address: SocketAddrV4) -> Vec<SocketAddrV4> {
+        let mut chain = vec![address];
+        while let Some(next) = self.servers.get(&chain[chain.len() - 1]).and_then(Server::master) {
+            if chain.contains(&next) {
+                break;
+            }
+            chain.push(next);
+        }
+        chain
+    }
+
+    /// A server without our data is called another cluster's, as the log says. The operator does what the log asks for: it is ours, so it is
+    /// made to follow the master. No Sentinel could know: it started empty, or copied the neighbours', and has company that nobody knows.
+    pub fn bring_home(&mut self, cluster: usize) {
+        let Some(master) = self.master_of(cluster) else { return };
+        let called = std::mem::take(&mut self.called_foreign);
+        for address in called.into_iter().filter(|address| *address != master) {
+            let now = self.now;
+            let Some(server) = self.servers.get_mut(&address).filter(|server| server.cluster == cluster)
+            else {
+                continue;
+            };
+            if !server.alive {
+                // It may be back later, and the operator remembers.
+                self.called_foreign.insert(address);
+            } else if server.lost_data && server.follow(now, master) {
+                self.note(&format!("{address} is made to follow {master} by hand, as the log asks for"));
+            }
+        }
+    }
+
+    /// Somebody says SLAVEOF to a server without telling the Sentinels. Nobody makes one of ours follow the neighbours: that would be the
+    /// order to join them.
     fn hand_made_role(&mut self, address: SocketAddrV4) {
         let cluster = self.servers[&address].cluster;
         let replicas = self.plan.clusters.get(cluster).map_or(1, |cluster| cluster.replicas);
         let other = server_address(cluster, self.rng.random_range(0..=replicas));
         let (promotes, fresh) = (self.rng.random_bool(0.5), self.fresh_id());
+        let (upstream, ours) = (self.upstream(other), self.servers[&other].cluster == cluster);
+        let astray = !ours || upstream.iter().any(|at| self.servers[at].cluster != cluster);
         let now = self.now;
         let server = self.servers.get_mut(&address).expect("a server");
         if !server.is_well(now) {
@@ -180,14 +227,15 @@ impl World {
         }
         if promotes {
             server.become_master(&fresh);
-        } else if other != address {
+        } else if other != address && !astray {
             server.follow(now, other);
         }
         let master = server.master();
         self.note(&format!("{address} is made to follow {master:?} by hand"));
     }
 
-    /// A replica of ours is lost for good, and a replica of the neighbours' master appears at its address.
+    /// A replica of ours is lost for good, and a replica of the neighbours' master appears at its address. Not that of a server which any
+    /// master of ours was made to follow by hand: the master would join the neighbours by order.
     pub fn reuse_address(&mut self) {
         let master = neighbour_address(&self.plan, 0);
         let (Some(lineage), Some(known)) =
@@ -196,7 +244,14 @@ impl World {
             return;
         };
         let cluster = self.plan.clusters.len();
+        let name = &self.plan.clusters[0].name;
+        let files = self.facts[..self.home].iter().flat_map(|facts| &facts.disk.masters);
+        let masters = files.filter(|master| master.name.as_str() == name);
+        let masters = masters.filter_map(|file| Some(SocketAddrV4::new(file.host.parse().ok()?, file.port)));
+        let above: Vec<SocketAddrV4> =
+            masters.flat_map(|master| self.upstream(master).split_off(1)).collect();
         let ours = self.servers.values().filter(|server| server.cluster == 0 && server.address != known);
+        let ours = ours.filter(|server| !above.contains(&server.address));
         // Enough of ours must be left for a failover.
         let candidates: Vec<SocketAddrV4> = ours.map(|server| server.address).collect();
         if candidates.len() < 2 {

@@ -53,4 +53,14 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         907,
         "a master was made to follow its replica, whose data was not promoted afterwards",
     ),
+    (
+        "given away, and told at once",
+        3392,
+        "an address that had passed to the neighbours was re-pointed on the first connection, and promoted later",
+    ),
+    (
+        "told apart too late",
+        1366,
+        "a new Sentinel promoted a replica, and re-pointed the neighbours' with the others before it compared them",
+    ),
 ];

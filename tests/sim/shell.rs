@@ -277,7 +277,14 @@ impl World {
                 }
                 self.saw(node, &Seen::Notice { name: notice.name.to_owned(), payload: notice.payload });
             }
-            Action::Log(_, text) => trace::detail(self.now, &node.to_string(), || format!("log: {text}")),
+            Action::Log(_, text) => {
+                if node < self.home && text.contains(" belongs to another cluster: ") {
+                    let named: Option<SocketAddrV4> =
+                        text.split(' ').nth(1).and_then(|address| address.parse().ok());
+                    self.called_foreign.extend(named);
+                }
+                trace::detail(self.now, &node.to_string(), || format!("log: {text}"));
+            }
             Action::Persist(revision, patch) => {
                 let state = &mut self.nodes[node];
                 let places = state.book.masters.iter();

@@ -3,7 +3,7 @@
 //! A second shell around the engine, beside the daemon: `shell` is what the driver does, `link` and `door` what its connections do, `disk`
 //! its store. `serving` is the other end. Nothing here judges; that is for the properties, which are shown every event.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use rand::rngs::StdRng;
@@ -62,6 +62,8 @@ pub struct World {
     pub turns: u64,
     /// The core healed: nothing breaks any more, and nothing else is mended.
     pub healed: bool,
+    /// Servers that a log called another cluster's, and that the operator did not see to yet.
+    pub called_foreign: BTreeSet<SocketAddrV4>,
     serial: u64,
 }
 
@@ -88,6 +90,7 @@ impl World {
             home: plan.sentinels.len(),
             turns: 0,
             healed: false,
+            called_foreign: BTreeSet::new(),
             serial: 0,
             plan,
         };

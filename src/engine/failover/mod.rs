@@ -28,7 +28,7 @@ use super::fleet::Fleet;
 use super::hole::Hole;
 use super::notice::Level;
 use super::tag::Entity;
-use crate::model::{Epoch, Instant, MasterId, ReplicaId};
+use crate::model::{Epoch, Instant, MasterId, ReplicaId, RunId};
 
 /// The first pause after a failover that found nobody to promote; doubles.
 const FRUITLESS_PAUSE: Duration = Duration::from_secs(5);
@@ -80,6 +80,8 @@ pub enum Failover {
         epoch: Epoch,
         /// Whom we promote.
         candidate: ReplicaId,
+        /// The run id that it had when it was chosen.
+        process: Option<RunId>,
         /// Since when we promote anybody.
         since: Instant,
         /// When this candidate was chosen.

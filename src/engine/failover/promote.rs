@@ -28,9 +28,14 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
         super::give_up(fleet, cx, id, "-failover-abort-slave-timeout", tried);
         return None;
     }
+    if is_another_process(fleet, cx, id) {
+        look_anew(fleet, cx, id);
+        return None;
+    }
     let give_up = deadline + Duration::from_nanos(1);
     if !sent {
-        if send_block(fleet, cx, candidate, None) {
+        let introduced = lineage::is_introduced(fleet, candidate) || cx.holes.has(Hole::SelectsOnOldReports);
+        if introduced && send_block(fleet, cx, candidate, None) {
             if let Failover::Promoting { sent, chosen_at, .. } = &mut fleet.masters[id].failover {
                 (*sent, *chosen_at) = (true, now);
             }
@@ -65,6 +70,27 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
         }
         _ => Some(give_up),
     }
+}
+
+/// The candidate restarted since it was chosen, or another server has its address: what it was chosen for may be gone.
+fn is_another_process(fleet: &Fleet, cx: &Cx, id: MasterId) -> bool {
+    let Failover::Promoting { candidate, process, .. } = &fleet.masters[id].failover else { return false };
+    !cx.holes.has(Hole::SelectsOnOldReports)
+        && process.is_some()
+        && fleet.replicas[*candidate].instance.run_id != *process
+}
+
+/// Chooses again, by fresh reports. Also if it is a master already: that may be its start without its data, and not what we asked for.
+fn look_anew(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
+    let Failover::Promoting { epoch, candidate, forced, refused, .. } = fleet.masters[id].failover.clone()
+    else {
+        return;
+    };
+    let name = &fleet.replicas[candidate].instance.name;
+    cx.log(Level::Warning, format!("Replica {name} is another process than the one chosen. Choosing again"));
+    fleet.replicas[candidate].block = None;
+    fleet.masters[id].failover = Failover::Selecting { epoch, since: cx.mono(), forced, refused };
+    cx.touch_master(id);
 }
 
 /// Turns to another replica, if there is another; else stays with this one until failover-timeout, sending anew after a failure.
@@ -118,11 +144,14 @@ pub fn on_promoted(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
     else {
         return;
     };
+    if is_another_process(fleet, cx, id) {
+        return look_anew(fleet, cx, id);
+    }
     if !cx.holes.has(Hole::KeepsLostMandate) && !still_wanted(fleet, cx, id, since) {
         return;
     }
     let heir = fleet.replicas[candidate].instance.address.clone();
-    lineage::inherit(fleet, id, &heir);
+    lineage::inherit(fleet, cx, id, &heir);
     let master = &mut fleet.masters[id];
     master.config_epoch = epoch;
     master.failover =

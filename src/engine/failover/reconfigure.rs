@@ -7,6 +7,7 @@ use crate::engine::block::send_block;
 use crate::engine::cx::Cx;
 use crate::engine::fleet::Fleet;
 use crate::engine::hole::Hole;
+use crate::engine::lineage;
 use crate::engine::notice::Level;
 use crate::engine::replica::{Outcome, Reconf, Replica};
 use crate::engine::tag::Entity;
@@ -56,7 +57,8 @@ fn tell_the_rest(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, promoted: Replica
     for replica in fleet.masters[id].replicas.clone() {
         let known = &fleet.replicas[replica];
         let untold = replica != promoted && known.reconf.is_none() && is_ours_to_point(known);
-        if untold && send_block(fleet, cx, replica, Some(target.clone())) {
+        if untold && is_introduced(fleet, cx, replica) && send_block(fleet, cx, replica, Some(target.clone()))
+        {
             fleet.announce(cx, Level::Notice, "+slave-reconf-sent-be", Entity::Replica(replica), "");
         }
     }
@@ -130,6 +132,7 @@ fn send_next(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, promoted: ReplicaId) 
         let known = &fleet.replicas[replica];
         if known.reconf.is_some()
             || !is_ours_to_point(known)
+            || !is_introduced(fleet, cx, replica)
             || !send_block(fleet, cx, replica, Some(target.clone()))
         {
             continue;
@@ -158,6 +161,13 @@ fn limit(fleet: &Fleet, id: MasterId) -> usize {
 fn busy(fleet: &Fleet, id: MasterId) -> usize {
     let busy = |replica: &Replica| replica.reconf_in_progress() && !replica.instance.s_down;
     fleet.masters[id].replicas.iter().filter(|id| busy(&fleet.replicas[**id])).count()
+}
+
+/// It has said who it is since it was connected to: its machine may have been lost, and its address given to another cluster.
+///
+/// Differs: the reference sends SLAVEOF as soon as there is a connection.
+fn is_introduced(fleet: &Fleet, cx: &Cx, id: ReplicaId) -> bool {
+    lineage::is_introduced(fleet, id) || cx.holes.has(Hole::FollowsForeign)
 }
 
 /// False for an instance of another cluster, and for one that calls itself master.

@@ -106,8 +106,10 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     fleet.announce(cx, Level::Warning, "+selected-slave", entity, "");
     fleet.announce(cx, Level::Notice, "+failover-state-send-slaveof-noone", entity, "");
     fleet.replicas[candidate].block = None;
+    let process = fleet.replicas[candidate].instance.run_id.clone();
+    let (since, chosen_at, sent) = (now, now, false);
     fleet.masters[id].failover =
-        Failover::Promoting { epoch, candidate, since: now, chosen_at: now, sent: false, forced, refused };
+        Failover::Promoting { epoch, candidate, process, since, chosen_at, sent, forced, refused };
     None
 }
 

@@ -82,7 +82,7 @@ pub fn announce_switch(fleet: &Fleet, cx: &mut Cx, id: MasterId, old: &Address, 
 
 fn change_address(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, address: Address) {
     let old = fleet.masters[id].instance.address.clone();
-    lineage::inherit(fleet, id, &address);
+    lineage::inherit(fleet, cx, id, &address);
     let known = fleet.masters[id].replicas.iter().map(|id| &fleet.replicas[*id]);
     let mut replicas: Vec<(Address, Origin)> =
         known.map(|replica| (replica.instance.address.clone(), replica.origin.clone())).collect();

@@ -7,9 +7,11 @@
 //!
 //! Who is made to follow one of ours, by a Sentinel that could not tell or by hand, came over, and is a stranger no more.
 //!
+//! A Sentinel that names the same address as before, which was given away meanwhile, has followed nobody: it has yet to learn better.
+//!
 //! Can't see: strangers that follow nobody.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
 
 use sentineld::conf::MasterSettings;
@@ -24,6 +26,8 @@ pub struct Foreign {
     home: BTreeSet<usize>,
     /// Sentinels, with the masters' names, that have had a report of the right master.
     informed: BTreeSet<(usize, String)>,
+    /// Which address each Sentinel named last as a master's: whose address is given away under it has sent nobody there.
+    named: BTreeMap<(usize, String), SocketAddrV4>,
     /// Sentinels, and the strangers that they could tell from the servers of a master.
     strangers: BTreeSet<(usize, SocketAddrV4, String)>,
 }
@@ -45,6 +49,11 @@ impl Property for Foreign {
                 }
                 self.informed.retain(|(node, _)| *node != scene.node);
                 self.strangers.retain(|(node, ..)| *node != scene.node);
+                self.named.retain(|(node, _), _| *node != scene.node);
+                for master in &scene.facts().disk.masters {
+                    let key = (scene.node, master.name.to_string());
+                    self.named.extend(words::place(master).map(|place| (key, place)));
+                }
             }
             Seen::Informed { server, report } => self.informed(scene, *server, report),
             Seen::Ordered { words } => {
@@ -58,7 +67,9 @@ impl Property for Foreign {
             Seen::Greeted { hello, .. } => {
                 let Ok(host) = hello.master_host.parse() else { return Ok(()) };
                 let address = SocketAddrV4::new(host, hello.master_port);
-                if self.is_stranger(scene, address, hello.master_name.as_str()) {
+                let key = (scene.node, hello.master_name.to_string());
+                let moved = self.named.insert(key, address) != Some(address);
+                if moved && self.is_stranger(scene, address, hello.master_name.as_str()) {
                     return Err(format!(
                         "{} is said to be {}, which belongs to another cluster",
                         hello.master_name, address
@@ -155,6 +166,15 @@ mod tests {
         stage.fine(info(1, "role:master;")).fine(info(3, IN_STEP)).wrong(pointed(3, Some(1)));
         stage.wrong(pointed(3, None)).wrong(greeted(hello(0, 1, 3, 1))).fine(greeted(hello(0, 1, 2, 1)));
         stage.fine(Seen::Started).fine(pointed(3, None));
+    }
+
+    #[test]
+    fn whose_own_master_s_address_is_given_away_followed_nobody() {
+        let mut stage = reused();
+        stage.fine(greeted(hello(0, 1, 2, 1))).fine(info(1, "role:master;"));
+        stage.servers.get_mut(&server(2)).expect("there").cluster = 1;
+        stage.fine(info(2, IN_STEP)).fine(greeted(hello(0, 1, 2, 1))).fine(greeted(hello(0, 1, 1, 1)));
+        stage.wrong(greeted(hello(0, 1, 2, 1)));
     }
 
     #[test]

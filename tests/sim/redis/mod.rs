@@ -66,6 +66,8 @@ pub struct Server {
     pub role: Role,
     /// Of this process.
     pub run_id: String,
+    /// It started without data since it was last in step with anybody who had them, or what it has is a copy of such a server's.
+    pub lost_data: bool,
     /// The lineage of its data.
     pub replid: String,
     /// The lineage before that, and up to which offset it is shared.
@@ -102,6 +104,7 @@ impl Server {
             stopped: false,
             role: Role::Master,
             run_id: format!("{:08x}{:032x}", u32::from(*address.ip()), address.port()),
+            lost_data: false,
             replid: replid.to_owned(),
             replid2: None,
             offset: 1_000,
@@ -177,6 +180,7 @@ impl Server {
             (role, _) => *role = Role::Master,
         }
         if start.empty {
+            self.lost_data = true;
             self.replid.clone_from(&start.fresh_replid);
             self.replid2 = None;
             self.offset = 0;

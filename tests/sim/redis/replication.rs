@@ -43,6 +43,8 @@ struct Upstream {
     replid2: Option<(String, u64)>,
     offset: u64,
     sync_time: u64,
+    cluster: usize,
+    lost_data: bool,
 }
 
 impl Server {
@@ -106,6 +108,8 @@ fn offer(master: &Server, now: u64) -> Option<Upstream> {
         replid2: master.replid2.clone(),
         offset: master.offset,
         sync_time: master.sync_time,
+        cluster: master.cluster,
+        lost_data: master.lost_data,
     })
 }
 
@@ -131,6 +135,7 @@ fn advance(server: &mut Server, now: u64, upstream: Option<Upstream>) {
         Link::Syncing { .. } => return,
     }
     following.link = Link::Up;
+    server.lost_data = upstream.lost_data || upstream.cluster != server.cluster;
     server.replid = upstream.replid;
     server.replid2 = upstream.replid2;
 }
