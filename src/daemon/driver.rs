@@ -25,8 +25,8 @@ use crate::engine::{Action, Engine, Input, Level, Notice};
 use crate::model::Now;
 use crate::session::lookup::{DirectoryWriter, Pulse};
 
-/// Facts of one turn at most, so that deadlines and actions are never far away: this many, or those that wait when it begins. Nobody is
-/// judged by his silence while what he said lies in our own queue.
+/// Facts of one turn at most, so that deadlines and actions are never far away: this many, or those that wait when it begins. What is due
+/// comes after all of these, so that nobody is found silent by a timer while what he said lies in our own queue.
 const BATCH: usize = 1024;
 /// Commands of one turn at most,
 const COMMANDS: usize = 256;

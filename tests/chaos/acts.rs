@@ -16,12 +16,19 @@ pub struct Cause {
     /// The data node; `None` if it can be any.
     pub node: Option<usize>,
     pub from: Instant,
+    /// What it was part of can move a master, whatever it does alone.
+    pub is_graver: bool,
 }
 
 impl Cause {
+    /// It can have moved the master.
+    pub fn can_move(&self) -> bool {
+        self.is_graver || self.fault.moves() != Moves::Never
+    }
+
     /// Whether it can explain that a node was replaced at some time.
     pub fn explains(&self, node: usize, at: Instant) -> bool {
-        self.fault.moves() != Moves::Never && self.node.is_none_or(|n| n == node) && self.from <= at
+        self.can_move() && self.node.is_none_or(|n| n == node) && self.from <= at
     }
 }
 
@@ -74,7 +81,21 @@ pub fn make(fleet: &mut Fleet, eyes: &Eyes, fault: Fault) -> Cause {
         Fault::Reset(i) => order(fleet, i % fleet.sentinels.len(), &["SENTINEL", "RESET", NAME]),
         _ => fleet.net.cut(&pairs(fleet, master, fault)),
     }
-    Cause { fault, node, from }
+    Cause { fault, node, from, is_graver: false }
+}
+
+/// As many Sentinels as make a majority that neither the master nor the others hear hold it for down, and say so to each other as soon as they
+/// can: the last fault that it took for that can move any master.
+pub fn weigh(causes: &mut [Cause], sentinels: usize) {
+    let mut unheard = std::collections::BTreeSet::new();
+    for cause in causes {
+        if let Fault::CutSentinel(i) | Fault::MuteSentinel(i) = cause.fault {
+            unheard.insert(i % sentinels);
+            if unheard.len() > sentinels / 2 {
+                (cause.is_graver, cause.node) = (true, None);
+            }
+        }
+    }
 }
 
 /// Takes everything back: all packets pass, all disks work, all processes run.

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::acts::Cause;
+use super::acts::{self, Cause};
 use super::client::Write;
 use super::history::explain;
 use super::plan::Fault;
@@ -34,7 +34,7 @@ fn losses() {
         is_everywhere,
     };
     let verdict = |fault, struck, lost: &Write, kept: &[Write], changes: &[(Instant, usize)]| {
-        let causes = [Cause { fault, node: Some(struck), from: at(10_000) }];
+        let causes = [Cause { fault, node: Some(struck), from: at(10_000), is_graver: false }];
         let writes: Vec<&Write> = kept.iter().chain([lost]).collect();
         explain(lost, &writes, &BTreeSet::from([lost.key()]), &causes, changes)
     };
@@ -78,24 +78,41 @@ fn replacements() {
     let turn = [naming(0, 0, 0), naming(0, 1, 0), naming(0, 2, 0), naming(5_000, 0, 1), naming(5_000, 1, 1)];
     let judge = |namings: &[Naming], fault, node| {
         let mut found = Findings::default();
-        unprovoked(namings, 3, &[Cause { fault, node: Some(node), from: at(1_000) }], true, &mut found);
+        unprovoked(
+            namings,
+            3,
+            &[Cause { fault, node: Some(node), from: at(1_000), is_graver: false }],
+            true,
+            &mut found,
+        );
         found.violations.len()
     };
     assert_eq!(judge(&turn, Fault::KillMaster, 0), 0, "a dead master may be replaced");
     assert_eq!(judge(&turn[..4], Fault::KillReplica(0), 0), 0, "one is no majority");
     assert_eq!(judge(&turn, Fault::KillMaster, 1), 1, "it was not the one that died");
     assert_eq!(judge(&turn, Fault::KillSentinel(0), 0), 1, "no Sentinel's death is a reason");
+    let mute = |i| Cause { fault: Fault::MuteSentinel(i), node: Some(2), from: at(1_000), is_graver: false };
+    let weighed = |faults: &[usize]| {
+        let mut causes: Vec<Cause> = faults.iter().map(|i| mute(*i)).collect();
+        acts::weigh(&mut causes, 3);
+        let mut found = Findings::default();
+        unprovoked(&turn, 3, &causes, true, &mut found);
+        found.violations.len()
+    };
+    assert_eq!(weighed(&[1, 4]), 1, "one Sentinel that is not heard, twice, is no majority");
+    assert_eq!(weighed(&[1, 2]), 0, "two of three that are not heard hold the master for down");
 }
 
 /// Two Sentinels' logs with one thing wrong in each judgement.
 fn logs() {
-    let judge = |texts: [&str; 2]| {
+    let judge_in = |is_pure: bool, texts: [&str; 2]| {
         let mut rules = Rules::new(2);
         for (i, text) in texts.iter().enumerate() {
             rules.read_log(i, &format!("1:X # Sentinel ID is s{i}\n{text}"));
         }
-        rules.judge(true).violations.len()
+        rules.judge(is_pure).violations.len()
     };
+    let judge = |texts: [&str; 2]| judge_in(true, texts);
     let led = |id, epoch| {
         format!("1:X # +vote-for-leader {id} {epoch}\n1:X # +elected-leader master mymaster a 1\n")
     };
@@ -107,5 +124,6 @@ fn logs() {
         "1:X # Executing user requested FAILOVER of 'mymaster'\n1:X # +new-epoch 3\n{}",
         led("s0", 3)
     );
-    assert_eq!(judge([&forced, &led("s1", 3)]), 0, "nobody elects a forced leader");
+    assert_eq!(judge([&forced, &led("s1", 3)]), 1, "whom an operator sent asks for votes, too");
+    assert_eq!(judge_in(false, [&forced, &led("s1", 3)]), 0, "the reference asks nobody then");
 }

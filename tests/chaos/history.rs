@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use super::acts::Cause;
 use super::client::{Memory, Write};
-use super::plan::{Fault, Moves};
+use super::plan::Fault;
 use crate::support::{Client, Value};
 
 /// How long a write may be on its way to the replicas without that being news.
@@ -115,8 +115,7 @@ pub fn explain(
     let named = changes.iter().rfind(|(at, _)| *at <= write.acked).into_iter();
     let is_named =
         named.chain(changes.iter().filter(|(at, _)| nearly(at))).any(|(_, node)| *node == write.node);
-    let moving =
-        causes.iter().rfind(|cause| cause.fault.moves() != Moves::Never && cause.from <= write.acked);
+    let moving = causes.iter().rfind(|cause| cause.can_move() && cause.from <= write.acked);
     if let Some(cause) = moving.filter(|_| !is_named) {
         return Ok(format!("accepted by a master that no majority named, after {}", group(cause.fault)));
     }
@@ -161,6 +160,7 @@ fn group(fault: Fault) -> &'static str {
         Fault::MuteMaster | Fault::DeafMaster => "a one-way cut",
         Fault::Lossy(_) => "packet loss",
         Fault::SlowMaster(_) => "delay",
+        Fault::CutSentinel(_) | Fault::MuteSentinel(_) => "cuts of most Sentinels",
         _ => "an operator's FAILOVER",
     }
 }

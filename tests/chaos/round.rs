@@ -65,6 +65,7 @@ impl Scene {
             std::thread::sleep(Duration::from_millis(step.after_ms));
             causes.push(acts::make(&mut self.fleet, &self.eyes, step.fault));
         }
+        acts::weigh(&mut causes, self.fleet.sentinels.len());
         let hold = Instant::now() + Duration::from_millis(plan.hold_ms);
         if plan.moves() == Moves::Must {
             self.await_move(&causes, &mut outcome);
@@ -126,7 +127,10 @@ impl Scene {
         let node = &self.fleet.data[master];
         let changes = majorities(&namings, self.fleet.sentinels.len());
         match Client::connect_at(node.host, node.port, Duration::from_secs(5)) {
-            Ok(mut client) => outcome.verdict = history::judge(&mut client, &memories, causes, &changes),
+            Ok(mut client) => {
+                let causes = [causes, &found.excuses].concat();
+                outcome.verdict = history::judge(&mut client, &memories, &causes, &changes);
+            }
             Err(e) => outcome.findings.violations.push(format!("the master that all agree on is away: {e}")),
         }
     }

@@ -124,7 +124,8 @@ fn few_addresses_are_asked_at_a_time() {
 
 #[test]
 fn what_is_not_named_any_more_is_left() {
-    let over: [(&str, fn(&mut Lab)); 5] = [
+    type Deed = fn(&mut Lab);
+    let over: [(&str, Deed); 5] = [
         ("five periods", |lab| lab.run(10_000)),
         ("a reset", |lab| {
             lab.ask(SentinelCommand::Reset("*".into()));

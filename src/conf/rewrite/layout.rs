@@ -108,18 +108,20 @@ impl Layout {
     /// All lines of a master are to be written anew, or all that belong to none.
     pub fn open(&mut self, owner: Option<&[u8]>) {
         let owner = owner.map(<[u8]>::to_vec);
-        for (word, lines) in self.kept.remove(&owner).unwrap_or_default() {
-            self.slots.insert(Key { owner: owner.clone(), word }, lines.into());
-        }
+        let words = self.kept.remove(&owner).unwrap_or_default();
+        self.offer(&owner, words);
     }
 
     /// All lines that have a key are.
     pub fn open_all(&mut self) {
-        for (owner, words) in self.kept.drain() {
-            let slots =
-                words.into_iter().map(|(word, lines)| (Key { owner: owner.clone(), word }, lines.into()));
-            self.slots.extend(slots);
+        for (owner, words) in std::mem::take(&mut self.kept) {
+            self.offer(&owner, words);
         }
+    }
+
+    fn offer(&mut self, owner: &Option<Vec<u8>>, words: Words) {
+        let slots = words.into_iter().map(|(word, lines)| (Key { owner: owner.clone(), word }, lines.into()));
+        self.slots.extend(slots);
     }
 
     /// Writes a line.

@@ -102,7 +102,7 @@ pub fn ask_turn(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant>
         AskTurn { since, at: since + stagger.saturating_mul(rank).min(LONGEST_STAGGER), in_a_rush }
     });
     fleet.masters[id].ask_turn = Some(turn);
-    let use_from = failover::not_before(fleet, cx, id).filter(|_| turn.in_a_rush);
+    let use_from = if turn.in_a_rush { failover::not_before(fleet, cx, id) } else { None };
     Some(use_from.map_or(turn.at, |from| from.max(turn.at)))
 }
 
