@@ -14,6 +14,7 @@ use super::fleet::Fleet;
 use super::hole::Hole;
 use super::notice::Level;
 use super::peer::AskState;
+use super::probe;
 use super::report;
 use super::tag::Entity;
 use crate::model::{Address, Instant, MasterId, PeerId, ReplicaId};
@@ -93,6 +94,7 @@ pub fn on_info(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId, report: &InfoRepor
     cx.touch(Entity::Replica(id));
     if ours {
         fleet.take_replica_back(id);
+        probe::touch_followers(fleet, cx, master, &fleet.replicas[id].instance.address);
         fleet.announce(cx, Level::Notice, "+slave", Entity::Replica(id), "");
         cx.ledger.record_master(master);
         report::on_info(fleet, cx, Entity::Replica(id), report);

@@ -268,8 +268,8 @@ pub fn standing(fleet: &Fleet, replica: &Replica) -> (u8, Option<&'static str>) 
     }
 }
 
-/// True if an instance may hear our hello: those of another cluster would take us for peers. While no lineage is known, those might be of
-/// another cluster that follow a server which is not known.
+/// True if an instance may hear our hello: those of another cluster would take us for peers. That might be who follows a server which is not
+/// known, until it is asked again with more knowledge (`judge`).
 pub fn may_greet(fleet: &Fleet, entity: Entity) -> bool {
     let Entity::Replica(id) = entity else { return true };
     let replica = &fleet.replicas[id];
@@ -321,11 +321,12 @@ fn follows_us(fleet: &Fleet, replica: &Replica) -> bool {
     is_ours(fleet, replica.master, &fleet.address(host, replica.master_port))
 }
 
-/// While nothing is known of the lineage: it follows a server that is none of ours, which may be a neighbour's as well as our master of
-/// meanwhile. Who knows more can promote it. Old servers, which give no ids, are not judged.
+/// It follows a server that is none of ours, and shares nothing with the lineage, if that is known: that server may be a neighbour's as
+/// well as our master of meanwhile. Who knows more can promote it. Old servers, which give no ids, are not judged.
 fn is_elsewhere(fleet: &Fleet, replica: &Replica) -> bool {
-    let unknown = !fleet.masters[replica.master].lineage.is_known() && !replica.origin.ids.is_empty();
-    unknown && replica.info.role == Role::Replica && !follows_us(fleet, replica)
+    let ids = &replica.origin.ids;
+    let other = !ids.is_empty() && !fleet.masters[replica.master].lineage.shares(ids);
+    other && replica.info.role == Role::Replica && !follows_us(fleet, replica)
 }
 
 /// The address of the master, or of a replica that is not foreign.

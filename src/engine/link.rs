@@ -17,8 +17,10 @@ use super::action::Action;
 use super::conn::Conn;
 use super::cx::Cx;
 use super::denial::{self, Shut};
+use super::failover;
 use super::fleet::Fleet;
 use super::input::Endpoints;
+use super::probe;
 use super::tag::{Ask, ConnId, ConnKind, Entity, Tag};
 use super::wheel::Timer;
 use crate::model::{Instant, LinkId};
@@ -244,12 +246,16 @@ fn learn_ip(fleet: &mut Fleet, cx: &mut Cx, owner: Entity, remote: IpAddr) {
     let Some(instance) = fleet.instance_mut(owner) else { return };
     if instance.address.host.parse::<IpAddr>().is_err() && instance.address.ip != Some(remote) {
         let moved = instance.address.ip.replace(remote).is_some();
+        let address = instance.address.clone();
         if let Entity::Master(id) = owner {
             if moved {
                 // The name means another server now: what peers said was about the one before.
                 fleet.forget_opinions(id, cx);
             }
             fleet.publish_address(id, cx);
+        }
+        if let Some(master) = fleet.master_of(owner) {
+            probe::touch_followers(fleet, cx, master, &address);
         }
     }
 }
@@ -332,6 +338,10 @@ pub fn on_ping_reply(fleet: &mut Fleet, cx: &mut Cx, id: LinkId, reply: &PingRep
     // A denial may end, or put off, an objective verdict.
     let mut news = was_silent || was_shut || link.shut.is_some();
     for owner in link.owners.clone() {
+        if let Entity::Replica(id) = owner {
+            // It may be promoted again: it has loaded its data set, or was silent for too long before.
+            failover::on_promotable(fleet, cx, fleet.replicas[id].master);
+        }
         match (reply, owner) {
             (PingReply::Pong, Entity::Master(id)) => news |= fleet.masters[id].rebooted_at.take().is_some(),
             (PingReply::Busy, _) => super::health::kill_busy_script(fleet, cx, owner),

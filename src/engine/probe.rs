@@ -13,8 +13,9 @@ use super::instance::InfoState;
 use super::lineage;
 use super::link::send;
 use super::replica::{Outcome, Reconf, Replica};
+use super::report::follows;
 use super::tag::{Ask, Entity};
-use crate::model::{Instant, MasterId, ReplicaId};
+use crate::model::{Address, Instant, MasterId, ReplicaId};
 use crate::wire::{Hello, Reply, Request, Role};
 
 /// INFO to a replica of a master that is down, or with a broken link to its master.
@@ -70,6 +71,27 @@ pub fn hurry_hello(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
             instance.hello_now = true;
         }
         cx.touch(entity);
+    }
+}
+
+/// What may keep us from greeting the replicas of a master: whether its lineage is known, what it says that it is (`lineage`, `hearsay`).
+pub fn reticence(fleet: &Fleet, id: MasterId) -> (bool, Role) {
+    let master = &fleet.masters[id];
+    (master.lineage.is_known(), master.info.role)
+}
+
+/// That changed: who was not greeted so far may be greeted now.
+pub fn touch_replicas(fleet: &Fleet, cx: &mut Cx, id: MasterId) {
+    fleet.masters[id].replicas.iter().for_each(|id| cx.touch(Entity::Replica(*id)));
+}
+
+/// An address turned out to belong to a master: who follows it may be greeted now (`lineage::may_greet`).
+pub fn touch_followers(fleet: &Fleet, cx: &mut Cx, id: MasterId, address: &Address) {
+    let master = &fleet.masters[id];
+    for replica in master.replicas.iter().map(|id| &fleet.replicas[*id]) {
+        if follows(replica.master_host.as_deref(), replica.master_port, address) {
+            cx.touch(Entity::Replica(replica.id));
+        }
     }
 }
 

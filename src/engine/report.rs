@@ -7,6 +7,7 @@ use super::fleet::Fleet;
 use super::lineage;
 use super::names::News;
 use super::notice::Level;
+use super::probe;
 use super::repair;
 use super::replica::Reconf;
 use super::tag::Entity;
@@ -24,6 +25,8 @@ pub fn on_refused(fleet: &mut Fleet, cx: &mut Cx, entity: Entity) {
 /// An INFO arrived.
 pub fn on_info(fleet: &mut Fleet, cx: &mut Cx, entity: Entity, report: &InfoReport) {
     let now = cx.mono();
+    let Some(master) = fleet.master_of(entity) else { return };
+    let reticence = probe::reticence(fleet, master);
     let Some(info) = fleet.info_mut(entity) else { return };
     info.at = Some(now);
     info.asked_at = None;
@@ -41,10 +44,11 @@ pub fn on_info(fleet: &mut Fleet, cx: &mut Cx, entity: Entity, report: &InfoRepo
         react(fleet, cx, id);
     }
     cx.touch(entity);
+    if probe::reticence(fleet, master) != reticence {
+        probe::touch_replicas(fleet, cx, master);
+    }
     // A failover may have waited for this report.
-    if let Some(master) = fleet.master_of(entity)
-        && (fleet.masters[master].failover.is_running() || fleet.masters[master].instance.s_down)
-    {
+    if fleet.masters[master].failover.is_running() || fleet.masters[master].instance.s_down {
         cx.touch_master(master);
     }
 }
@@ -92,7 +96,8 @@ fn learn_replicas(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, report: &InfoRep
 /// A replica that was not known: it is added and announced.
 pub fn introduce_replica(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, address: Address) {
     if fleet.find_replica(id, &address).is_none() && fleet.has_room(cx, id, Kind::Replica) {
-        let replica = fleet.add_replica(id, address, cx);
+        let replica = fleet.add_replica(id, address.clone(), cx);
+        probe::touch_followers(fleet, cx, id, &address);
         fleet.announce(cx, Level::Notice, "+slave", Entity::Replica(replica), "");
         cx.ledger.record_master(id);
     }

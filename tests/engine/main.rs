@@ -29,6 +29,7 @@ mod reports;
 mod resets;
 mod scripts;
 mod selection;
+mod settling;
 mod sharing;
 mod stalls;
 mod stub;

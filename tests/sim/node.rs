@@ -51,8 +51,8 @@ pub struct Node {
     pub doomed: bool,
     /// What it tells clients that look a master up.
     pub directory: BTreeMap<MasterName, (String, u16)>,
-    /// The addresses that peers asked about, and the master that was there when the question came, until they are answered.
-    pub questions: BTreeMap<CommandId, (String, i64, Option<MasterName>)>,
+    /// The addresses that peers asked about, the master that was there when the question came, and when that was, until they are answered.
+    pub questions: BTreeMap<CommandId, (String, i64, Option<MasterName>, u64)>,
     /// Connections written to in the present turn.
     pub written: Vec<Wire>,
     pub my_id: String,

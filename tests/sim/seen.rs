@@ -34,6 +34,8 @@ pub enum Seen {
         down: bool,
         leader: Option<String>,
         epoch: Epoch,
+        /// Nanoseconds from the question, which the answer speaks for, to the answer, which may have waited for the disk.
+        waited: u64,
     },
     /// A hello left it, by PUBLISH, for whatever listens.
     Greeted {
@@ -90,7 +92,7 @@ pub enum Seen {
     Resumed,
     /// From now on nothing breaks any more (told for every Sentinel that lives).
     Healed,
-    /// It handled something; nothing more comes of it. Sent after every turn.
+    /// It handled something, or was woken for something; nothing more comes of it. Sent after every such turn, in which it looks at the clock.
     Turned,
 }
 

@@ -16,9 +16,6 @@ use crate::seen::{Kind, Seen};
 use crate::trace;
 use crate::world::{Event, World};
 
-/// Of so many turns one is followed by a check of the law of settling, which copies the engine.
-const DEEP_CHECK: u64 = 512;
-
 impl World {
     /// Something reaches a Sentinel, which handles it now, or when it can.
     pub fn receive(&mut self, node: usize, mail: Mail) {
@@ -126,7 +123,8 @@ impl World {
                 Command::Publish(Some(hello)) => self.saw(node, &Seen::Heard { hello: hello.clone() }),
                 Command::Sentinel(SentinelCommand::IsMasterDown { host, port, .. }) => {
                     let name = self.name_of(node, host, *port);
-                    self.nodes[node].questions.insert(id, (host.clone(), *port, name));
+                    let at = self.now;
+                    self.nodes[node].questions.insert(id, (host.clone(), *port, name, at));
                 }
                 _ => {}
             }
@@ -165,13 +163,16 @@ impl World {
         let Some(brain) = &mut state.brain else { return };
         // The checks look at all masters: in a large fleet not after every turn.
         let size = 1 + (self.plan.clusters.len() / 8) as u64;
-        let deeply = (self.turns + 1).is_multiple_of(DEEP_CHECK * size);
+        let deeply = (self.turns + 1).is_multiple_of(self.deep_every * size);
         let facts = if deeply { format!("{inputs:?}") } else { String::new() };
+        // What arrived may amount to nothing: then it does not look at the clock either.
+        let mut acts = !inputs.is_empty();
         for input in inputs.drain(..) {
             brain.handle(now, input);
         }
         if brain.next_deadline().is_some_and(|due| due <= now.mono) {
             brain.handle_deadline(now);
+            acts = true;
         }
         brain.end_turn();
         let mut actions: Vec<Action> = Vec::new();
@@ -193,7 +194,9 @@ impl World {
         }
         self.drain(node, actions);
         self.flush(node);
-        self.saw(node, &Seen::Turned);
+        if acts {
+            self.saw(node, &Seen::Turned);
+        }
         self.rearm(node);
     }
 
@@ -328,12 +331,13 @@ impl World {
     fn answer(&mut self, node: usize, id: CommandId, answer: Answer) {
         // What came in the same turn before the question may have taught it the address.
         let question = self.nodes[node].questions.remove(&id);
-        let question =
-            question.and_then(|(host, port, name)| name.or_else(|| self.name_of(node, &host, port)));
-        if let (Answer::MasterDown(reply), Some(master)) = (&answer, question) {
+        let question = question
+            .and_then(|(host, port, name, at)| Some((name.or_else(|| self.name_of(node, &host, port))?, at)));
+        if let (Answer::MasterDown(reply), Some((master, asked_at))) = (&answer, question) {
             let leader = reply.leader.as_ref().map(|leader| leader.to_string());
             self.stats.votes += u64::from(leader.is_some());
-            let seen = Seen::Told { master, down: reply.down, leader, epoch: reply.leader_epoch };
+            let (down, epoch) = (reply.down, reply.leader_epoch);
+            let seen = Seen::Told { master, down, leader, epoch, waited: self.now - asked_at };
             self.saw(node, &seen);
         }
         let wire = Wire::try_from(id.client.0).expect("a connection's number");

@@ -15,6 +15,7 @@ use crate::network::{Network, Way, Wire};
 use crate::node::Node;
 use crate::plan::{Plan, server_address};
 use crate::redis::{self, Server};
+use crate::runner;
 use crate::seen::{NodeFacts, Property, Scene, Seen};
 use crate::stats::Stats;
 use crate::trace;
@@ -60,6 +61,8 @@ pub struct World {
     /// How many of the nodes are ours.
     pub home: usize,
     pub turns: u64,
+    /// Of so many turns one is followed by a check of the law of settling, which copies the engine.
+    pub deep_every: u64,
     /// The core healed: nothing breaks any more, and nothing else is mended.
     pub healed: bool,
     /// Servers that a log called another cluster's, and that the operator did not see to yet.
@@ -89,6 +92,7 @@ impl World {
             failure: None,
             home: plan.sentinels.len(),
             turns: 0,
+            deep_every: runner::number("SIM_DEEP").unwrap_or(512).max(1),
             healed: false,
             called_foreign: BTreeSet::new(),
             serial: 0,

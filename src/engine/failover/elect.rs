@@ -96,6 +96,8 @@ pub fn start(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, force: Force) {
     master.eligible_since = None;
     let voters = master.voters();
     master.failover = Failover::Electing { epoch, started_at: now, asked_at: now, pause, voters, force };
+    // The replicas are asked more often from now on; an operator's failover comes to a master that is well.
+    probe::touch_replicas(fleet, cx, id);
     vote_for_ourselves(fleet, cx, id, epoch);
 }
 

@@ -15,7 +15,7 @@ pub use elect::Force;
 pub use mandate::{has_mandate, in_term};
 pub use promote::on_promoted;
 pub use reconfigure::is_crowded;
-pub use select::eligible_replicas;
+pub use select::{eligible_replicas, on_promotable};
 pub use switch::{NewAddress, adopt, reset_master};
 pub use wait::not_before;
 
@@ -177,7 +177,7 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
             Failover::Reconfiguring { .. } => reconfigure::step(fleet, cx, id),
         };
         if fleet.masters[id].failover == before {
-            return due.into_iter().chain(mandate_due).min();
+            return due.into_iter().chain(mandate_due).chain(select::next_eligible(fleet, cx, id)).min();
         }
         cx.touch_master(id);
     }

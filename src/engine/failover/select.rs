@@ -26,6 +26,9 @@ const LONGEST_WAIT: Duration = Duration::from_millis(8_000);
 /// A report that was asked for before the election was won counts if that is no longer ago than this, and the master was objectively down.
 const REPORT_AGE: Duration = Duration::from_millis(1_000);
 
+/// For how many times down-after a replica's link to its master may have been down before the master was.
+const LINK_DOWN_FACTOR: u32 = 10;
+
 /// Replicas that may be promoted now, the best first.
 pub fn eligible_replicas(fleet: &Fleet, cx: &Cx, id: MasterId) -> Vec<ReplicaId> {
     let master = &fleet.masters[id];
@@ -53,7 +56,8 @@ fn objection(fleet: &Fleet, cx: &Cx, replica: &Replica) -> Option<String> {
     let silence = now.since(link.available_at);
     let max_info_age =
         if master.instance.s_down { tunables.ping_period * 5 } else { tunables.info_period * 3 };
-    let max_link_down = master.settings.down_after.saturating_mul(10) + gone_for(master, now);
+    let gone_for = gone_since(master).map_or(Duration::ZERO, |at| now.since(at));
+    let max_link_down = master.settings.down_after.saturating_mul(LINK_DOWN_FACTOR) + gone_for;
     if replica.instance.s_down {
         Some("it is subjectively down".to_owned())
     } else if !link.command.is_up() {
@@ -71,15 +75,40 @@ fn objection(fleet: &Fleet, cx: &Cx, replica: &Replica) -> Option<String> {
     }
 }
 
-/// For how long no replica can have been in step with the master through no fault of its own.
+/// Since when no replica can have been in step with the master through no fault of its own.
 ///
 /// Differs: a master that says that it follows somebody is gone from then on, not from its SDOWN, which that only is after two INFO periods
 /// more. In the reference no replica can be promoted after that if ten times down-after are shorter.
-fn gone_for(master: &Master, now: Instant) -> Duration {
-    let down_at = master.instance.s_down_at.filter(|_| master.instance.s_down);
-    let demoted =
-        down_at.filter(|_| master.info.role == Role::Replica).map(|at| at.min(master.info.role_since));
-    demoted.or(down_at).map_or(Duration::ZERO, |at| now.since(at))
+fn gone_since(master: &Master) -> Option<Instant> {
+    let down_at = master.instance.s_down_at.filter(|_| master.instance.s_down)?;
+    let demoted = master.info.role == Role::Replica;
+    Some(if demoted { down_at.min(master.info.role_since) } else { down_at })
+}
+
+/// Somebody to promote is looked for, or was in vain.
+fn is_searching(master: &Master) -> bool {
+    let selects = matches!(master.failover, Failover::Selecting { .. } | Failover::Promoting { .. });
+    selects || master.fruitless.is_some()
+}
+
+/// A replica gave a sign by which it may be eligible again.
+pub fn on_promotable(fleet: &Fleet, cx: &mut Cx, id: MasterId) {
+    if is_searching(&fleet.masters[id]) {
+        cx.touch_master(id);
+    }
+}
+
+/// When the next replica may become eligible by time alone: the longer the master is gone, the longer a link to it may be down.
+pub fn next_eligible(fleet: &Fleet, cx: &Cx, id: MasterId) -> Option<Instant> {
+    let master = &fleet.masters[id];
+    let gone_since = gone_since(master).filter(|_| is_searching(master))?;
+    let allowed = master.settings.down_after.saturating_mul(LINK_DOWN_FACTOR);
+    let replicas = master.replicas.iter().map(|id| &fleet.replicas[*id]);
+    let dues = replicas.filter_map(|replica| {
+        let link_down = Duration::from_millis(u64::try_from(replica.link_down_ms).ok()?);
+        Some(gone_since + link_down.checked_sub(allowed)?)
+    });
+    dues.filter(|due| *due > cx.mono()).min()
 }
 
 /// Chooses once all reports are in, or waited for long enough; when to look again.
@@ -175,6 +204,9 @@ fn search_on(
         let mut next = deadline;
         for replica in fleet.masters[id].replicas.clone() {
             let info = &fleet.replicas[replica].info;
+            // A report of before the election is too old then, and another one is asked for (`awaits_reports`).
+            let too_old = info.questioned_at.map(|at| at + REPORT_AGE).filter(|at| *at > now);
+            next = too_old.map_or(next, |at| next.min(at));
             let due = info.at.map_or(now, |at| at + REPORT_WAIT);
             if info.asked_at.is_some() {
                 continue;

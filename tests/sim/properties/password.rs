@@ -1,7 +1,8 @@
 //! **A wrong password of ours never makes a master objectively down.** A server that refuses us answers, so it lives: that is a mistake in our
 //! configuration, not a reason for a failover (spec 2 §4.2, §14.3).
 //!
-//! Shut out is who got such an answer to its last PING, less than down-after ago, on a connection that is still up. It neither counts its own view, nor tells it to others. Reference Sentinels are skipped.
+//! Shut out is who got such an answer to its last PING, less than down-after ago, on a connection that is still up. It neither counts its own view, nor tells it to others. An
+//! answer that waited for the disk says what was true when it was asked for. Reference Sentinels are skipped.
 //!
 //! Can't see: a server that is dead behind something that refuses in its name.
 
@@ -58,16 +59,17 @@ impl Property for Password {
                     return Ok(());
                 };
                 self.places.insert((scene.node, named.name.to_owned()), named.address);
-                if name == "+odown" && self.is_shut(scene, named.name, named.address) {
+                if name == "+odown" && self.is_shut(scene, named.name, named.address, 0) {
                     return Err(format!(
                         "{} is objectively down, but merely refuses our password",
                         named.address
                     ));
                 }
             }
-            Seen::Told { master, down: true, .. } => {
+            Seen::Told { master, down: true, waited, .. } => {
                 let place = self.places.get(&(scene.node, master.to_string()));
-                if let Some(place) = place.filter(|place| self.is_shut(scene, master.as_str(), **place)) {
+                let is_shut = |place: &&SocketAddrV4| self.is_shut(scene, master.as_str(), **place, *waited);
+                if let Some(place) = place.filter(is_shut) {
                     return Err(format!(
                         "others are told that {place} is down, which merely refuses our password"
                     ));
@@ -80,9 +82,10 @@ impl Property for Password {
 }
 
 impl Password {
-    /// It refused us last, and not so long ago that it may have died since.
-    fn is_shut(&self, scene: &Scene, name: &str, server: SocketAddrV4) -> bool {
-        let Some(at) = self.shut.get(&(scene.node, server)) else { return false };
+    /// It refused us last, `waited` nanoseconds ago or before, and not so long ago that it may have died since.
+    fn is_shut(&self, scene: &Scene, name: &str, server: SocketAddrV4, waited: u64) -> bool {
+        let known = |at: &&u64| **at + waited <= scene.at;
+        let Some(at) = self.shut.get(&(scene.node, server)).filter(known) else { return false };
         let master = words::master(&scene.facts().disk, name);
         let patience =
             master.map_or(0, |master| u64::try_from(master.down_after.as_nanos()).unwrap_or(u64::MAX));
@@ -118,6 +121,15 @@ mod tests {
         let mut stage = Stage::new(Password::default());
         stage.fine(denied()).says("+sdown", &of_master(1)).at(29_999).wrong(told(None, 0));
         stage.at(30_000).fine(told(None, 0));
+    }
+
+    #[test]
+    fn an_answer_that_was_kept_tells_of_the_time_before() {
+        let mut stage = Stage::new(Password::default());
+        stage.says("+sdown", &of_master(1)).at(5_000).fine(denied()).at(5_100);
+        for leader in [None, Some(1)] {
+            stage.fine(told_late(leader, 1, 101)).wrong(told_late(leader, 1, 100)).wrong(told(leader, 1));
+        }
     }
 
     #[test]

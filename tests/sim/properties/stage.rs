@@ -157,7 +157,13 @@ pub fn asked(to: SocketAddrV4, epoch: u64, candidate: Option<usize>) -> Seen {
 }
 
 pub fn told(leader: Option<usize>, epoch: u64) -> Seen {
-    Seen::Told { master: NAME.into(), down: true, leader: leader.map(id), epoch: Epoch(epoch) }
+    told_late(leader, epoch, 0)
+}
+
+/// An answer that was kept for so many milliseconds.
+pub fn told_late(leader: Option<usize>, epoch: u64, millis: u64) -> Seen {
+    let waited = millis * crate::clock::MILLI;
+    Seen::Told { master: NAME.into(), down: true, leader: leader.map(id), epoch: Epoch(epoch), waited }
 }
 
 /// A hello of Sentinel `from`: its current epoch, where the master is, and the epoch of that configuration.

@@ -2,10 +2,10 @@
 //! nothing that is down. Whoever does not know how long it slept does not decide (spec 2 §2.3).
 //!
 //! An operator's FAILOVER begins, in the turn in which it is given, and goes no further. What others decided is taken all the same: votes,
-//! epochs, configurations. A vote that waited for the disk says what was true when it was asked for. Holds for reference Sentinels too, but
+//! epochs, configurations. An answer that waited for the disk says what was true when it was asked for. Holds for reference Sentinels too, but
 //! for a SLAVEOF that they sent before, to a connection that was still being made.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::leads::Leads;
 use super::words;
@@ -28,7 +28,8 @@ const DEEDS: [&str; 10] = [
 #[derive(Default)]
 pub struct Tilt {
     leads: Leads,
-    tilted: BTreeSet<usize>,
+    /// Who is in TILT, and since when.
+    tilted: BTreeMap<usize, u64>,
 }
 
 impl Property for Tilt {
@@ -38,7 +39,8 @@ impl Property for Tilt {
 
     fn see(&mut self, scene: &Scene, seen: &Seen) -> Result<(), String> {
         self.leads.see(scene, seen);
-        let tilted = self.tilted.contains(&scene.node);
+        let since = self.tilted.get(&scene.node).copied();
+        let tilted = since.is_some();
         match seen {
             Seen::Notice { name, payload } if name == "+try-failover" => {
                 let named = words::instance(payload);
@@ -51,7 +53,7 @@ impl Property for Tilt {
                 self.tilted.remove(&scene.node);
             }
             Seen::Notice { name, .. } if name == "+tilt" => {
-                self.tilted.insert(scene.node);
+                self.tilted.entry(scene.node).or_insert(scene.at);
             }
             Seen::Notice { name, .. } if name == "-tilt" => {
                 self.tilted.remove(&scene.node);
@@ -62,7 +64,9 @@ impl Property for Tilt {
             Seen::Pointed { server, .. } if tilted && scene.facts().kind == Kind::Ours => {
                 return Err(format!("SLAVEOF to {server} in TILT"));
             }
-            Seen::Told { master, down: true, leader: None, .. } if tilted => {
+            Seen::Told { master, down: true, waited, .. }
+                if since.is_some_and(|at| at + waited <= scene.at) =>
+            {
                 return Err(format!("{master} is told to be down in TILT"));
             }
             _ => {}
@@ -82,6 +86,18 @@ mod tests {
         stage.says("+sdown", &of_master(1)).says("+tilt", "#tilt mode entered").fine(switched(1, 2));
         stage.node(1).says("+sdown", &of_master(1)).node(0);
         stage.says("-tilt", "#tilt mode exited").says("+sdown", &of_master(2)).fine(told(None, 0));
+    }
+
+    #[test]
+    fn an_answer_that_was_kept_tells_of_the_time_before() {
+        let mut stage = Stage::new(Tilt::default());
+        stage.at(5_000).says("+tilt", "#tilt mode entered").at(5_100);
+        for leader in [None, Some(1)] {
+            stage.fine(told_late(leader, 1, 101)).wrong(told_late(leader, 1, 100)).wrong(told(leader, 1));
+        }
+        // Entered anew: still in TILT.
+        stage.at(5_200).says("+tilt", "#tilt mode entered").wrong(told_late(None, 0, 50));
+        stage.wrong(told_late(None, 0, 150)).says("-tilt", "#tilt mode exited").fine(told_late(None, 0, 50));
     }
 
     #[test]
