@@ -321,12 +321,15 @@ fn follows_us(fleet: &Fleet, replica: &Replica) -> bool {
     is_ours(fleet, replica.master, &fleet.address(host, replica.master_port))
 }
 
-/// It follows a server that is none of ours, and shares nothing with the lineage, if that is known: that server may be a neighbour's as
-/// well as our master of meanwhile. Who knows more can promote it. Old servers, which give no ids, are not judged.
+/// It follows a server that is none of ours, and shares nothing with the lineage: that server may be a neighbour's as well as our master of
+/// meanwhile. Who knows more can promote it. While no lineage is known, it has to be in step with that server: ours may know their master,
+/// which is dead now, by another name or address than we do. Old servers, which give no ids, are not judged.
 fn is_elsewhere(fleet: &Fleet, replica: &Replica) -> bool {
-    let ids = &replica.origin.ids;
-    let other = !ids.is_empty() && !fleet.masters[replica.master].lineage.shares(ids);
-    other && replica.info.role == Role::Replica && !follows_us(fleet, replica)
+    let (ids, lineage) = (&replica.origin.ids, &fleet.masters[replica.master].lineage);
+    let other = !ids.is_empty() && !lineage.shares(ids) && !follows_us(fleet, replica);
+    let is_address = |host: &str| host.parse::<std::net::IpAddr>().is_ok();
+    let in_step = || replica.master_link_up && replica.master_host.as_deref().is_some_and(is_address);
+    other && replica.info.role == Role::Replica && (lineage.is_known() || in_step())
 }
 
 /// The address of the master, or of a replica that is not foreign.

@@ -56,8 +56,8 @@ pub struct Master {
     pub failover_started_at: Option<Instant>,
     /// The candidate that we voted for and give time.
     pub deference: Option<Deference>,
-    /// When we were last elected to lead a failover of it.
-    pub elected_at: Option<Instant>,
+    /// When the election that we won last began: its term counts from there.
+    pub stood_at: Option<Instant>,
     /// When it last moved to another address.
     pub switched_at: Option<Instant>,
     /// What there are too many of.
@@ -128,7 +128,7 @@ impl Master {
             failover: Failover::Idle,
             failover_started_at: None,
             deference: None,
-            elected_at: None,
+            stood_at: None,
             switched_at: None,
             contested: None,
             crowded: Crowded::default(),

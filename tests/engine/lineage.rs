@@ -346,7 +346,9 @@ fn data_that_is_not_the_masters_is_not_promoted() {
 fn who_follows_an_unknown_server_is_not_promoted_while_no_lineage_is_known() {
     for (info, promoted) in [
         (replica(6001, 7000, THEIRS), false),
-        (unconnected(6001, 7000, THEIRS, ""), false),
+        // That server is gone, as our master is: it may be ours, by a name or an address that only its replicas know.
+        (unconnected(6001, 7000, THEIRS, ""), true),
+        (replica(6001, 7000, THEIRS).replace("master_host:127.0.0.1", "master_host:db.example"), true),
         (replica(6001, 6000, THEIRS), true),
         (replica(6001, 6002, THEIRS), true),
         // Old servers give no ids.

@@ -241,7 +241,7 @@ fn abort_when_late(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, started_at: Ins
 }
 
 fn elected(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
-    let Failover::Electing { epoch, force, .. } = fleet.masters[id].failover else { return };
+    let Failover::Electing { epoch, asked_at, force, .. } = fleet.masters[id].failover else { return };
     fleet.announce(cx, Level::Warning, "+elected-leader", Entity::Master(id), "");
     if cx.globals.simulate.after_election {
         crash(cx);
@@ -249,7 +249,8 @@ fn elected(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
     fleet.announce(cx, Level::Warning, "+failover-state-select-slave", Entity::Master(id), "");
     let (since, forced) = (cx.mono(), force != Force::No);
     let master = &mut fleet.masters[id];
-    master.elected_at = Some(since);
+    // Who voted for us leaves us alone from its vote on, which is no earlier than this.
+    master.stood_at = Some(asked_at);
     master.failover = Failover::Selecting { epoch, since, forced, refused: Vec::new() };
 }
 

@@ -25,13 +25,17 @@ use crate::model::{Instant, MasterId};
 /// Somebody else is the leader.
 const NOT_ELECTED: &str = "-failover-abort-not-elected";
 
-/// True if we lead a failover, and vote for nobody else meanwhile: for the term of our election, but for what an operator ordered, which keeps
-/// nobody from being elected; and while replicas are re-pointed, since who asks for votes then has not heard yet that its master was
+/// True if we lead a failover, and vote for nobody else meanwhile: for the term of our election, but for what an operator ordered, which
+/// keeps nobody from being elected. And for as long after a promotion: who asks for votes then has not heard yet that its master was
 /// replaced, and would replace the new one's configuration by another for no reason.
 pub fn has_mandate(fleet: &Fleet, cx: &Cx, id: MasterId) -> bool {
     let failover = &fleet.masters[id].failover;
     let at_work = leads(fleet, id) && !failover.is_forced() && in_term(fleet, cx, id);
-    !cx.holes.has(Hole::KeepsLostMandate) && (at_work || matches!(failover, Failover::Reconfiguring { .. }))
+    let has_news = match failover {
+        Failover::Reconfiguring { since, .. } => cx.mono() <= *since + term(fleet, cx, id),
+        _ => false,
+    };
+    !cx.holes.has(Hole::KeepsLostMandate) && (at_work || has_news)
 }
 
 /// True while SLAVEOF NO ONE may leave.
@@ -101,8 +105,11 @@ fn may_promote(fleet: &Fleet, id: MasterId) -> bool {
 }
 
 /// When the term of the last election that we won is over.
-fn expiry(fleet: &Fleet, cx: &Cx, id: MasterId) -> Option<Instant> {
-    let master = &fleet.masters[id];
-    let term = cx.globals.tunables.election_timeout.min(master.settings.failover_timeout);
-    master.elected_at.map(|at| at + term)
+pub fn expiry(fleet: &Fleet, cx: &Cx, id: MasterId) -> Option<Instant> {
+    fleet.masters[id].stood_at.map(|at| at + term(fleet, cx, id))
+}
+
+/// How long an election is good for.
+fn term(fleet: &Fleet, cx: &Cx, id: MasterId) -> Duration {
+    cx.globals.tunables.election_timeout.min(fleet.masters[id].settings.failover_timeout)
 }

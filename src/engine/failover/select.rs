@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use super::{Failover, give_up};
+use super::{Failover, give_up, mandate};
 use crate::engine::cx::Cx;
 use crate::engine::fleet::Fleet;
 use crate::engine::hole::Hole;
@@ -20,9 +20,11 @@ use crate::wire::Role;
 const REPORT_WAIT: Duration = Duration::from_millis(500);
 /// How long it keeps looking while no replica is eligible.
 const SEARCH_WAIT: Duration = Duration::from_millis(3_000);
-/// How long it keeps looking while there is a replica that is not down, and merely owes a report or is just being connected to again: less
-/// than the mandate lasts.
+/// How long it keeps looking while there is a replica that is not down, and merely owes a report or is just being connected to again; not
+/// beyond the mandate.
 const LONGEST_WAIT: Duration = Duration::from_millis(8_000);
+/// So long before the mandate ends it gives up, while it can still say why.
+const BEFORE_THE_END: Duration = Duration::from_millis(50);
 /// A report that was asked for before the election was won counts if that is no longer ago than this, and the master was objectively down.
 const REPORT_AGE: Duration = Duration::from_millis(1_000);
 
@@ -199,7 +201,10 @@ fn search_on(
     let now = cx.mono();
     let mut others = fleet.masters[id].replicas.iter().filter(|replica| !refused.contains(replica));
     let has_hope = others.any(|replica| may_still_turn_up(fleet, cx, &fleet.replicas[*replica], since));
-    let deadline = since + if has_hope { LONGEST_WAIT } else { SEARCH_WAIT };
+    let longest = since + if has_hope { LONGEST_WAIT } else { SEARCH_WAIT };
+    let near_its_end =
+        |over: Instant| Instant::ZERO + over.since(Instant::ZERO).saturating_sub(BEFORE_THE_END);
+    let deadline = mandate::expiry(fleet, cx, id).map_or(longest, |over| longest.min(near_its_end(over)));
     if now < deadline && !fleet.masters[id].replicas.is_empty() {
         let mut next = deadline;
         for replica in fleet.masters[id].replicas.clone() {
