@@ -306,9 +306,13 @@ fn on_reply(fleet: &mut Fleet, cx: &mut Cx, id: ConnId, tag: Tag, reply: Reply) 
         },
         (Ask::Publish, reply) => probe::on_publish_reply(fleet, cx, tag.entity, &reply),
         (Ask::MasterDown { address_generation, candidacy, at }, reply) => {
-            if let (Entity::Peer(peer), Reply::MasterDown(reply)) = (tag.entity, reply) {
-                let asked = election::Asked { address_generation, candidacy, at };
-                election::on_master_down_reply(fleet, cx, peer, asked, reply);
+            let asked = election::Asked { address_generation, candidacy, at };
+            match (tag.entity, reply) {
+                (Entity::Peer(peer), Reply::MasterDown(reply)) => {
+                    election::on_master_down_reply(fleet, cx, peer, asked, reply)
+                }
+                (Entity::Peer(peer), _) => fleet.peers[peer].ask.refused(),
+                _ => {}
             }
         }
         (Ask::ReplicaOf(step), reply) => {

@@ -67,6 +67,8 @@ impl Default for AskState {
 impl AskState {
     /// The first repetition of a question.
     pub const FIRST: Duration = Duration::from_millis(50);
+    /// The longest time before a question is repeated on a connection that holds it already.
+    const LONGEST: Duration = Duration::from_secs(8);
 
     /// A question leaves.
     pub fn sent(&mut self, now: Instant) {
@@ -80,9 +82,15 @@ impl AskState {
         self.sent_at.map(|_| self.first_sent_at)
     }
 
-    /// How long one question after the other was asked without an answer.
-    pub fn asking_for(&self) -> Duration {
-        self.sent_at.map_or(Duration::ZERO, |sent| sent.since(self.first_sent_at))
+    /// The answer was none. It was one all the same: the connection does not hold the question any more.
+    pub fn refused(&mut self) {
+        self.first_sent_at = self.sent_at.unwrap_or(self.first_sent_at);
+    }
+
+    /// How long to wait after the last of the questions that lie on the connection before another is added.
+    pub fn patience(&self) -> Duration {
+        let asking_for = self.sent_at.map_or(Duration::ZERO, |sent| sent.since(self.first_sent_at));
+        (asking_for * 2).min(Self::LONGEST)
     }
 
     /// Drops what it thinks of the master. Its vote stays: that was given for an epoch, and is never taken back.

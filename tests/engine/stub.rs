@@ -34,6 +34,8 @@ pub struct Stub {
 pub enum Vote {
     Grants,
     Refuses,
+    /// Answers with an error, as one does that lets nobody in.
+    Fails,
     For(&'static str, u64),
 }
 
@@ -105,6 +107,7 @@ impl Stub {
                     _ => Reply::Status("OK".into()),
                 }
             }
+            Request::IsMasterDown { .. } if self.vote == Vote::Fails => Reply::Error("NOAUTH".into()),
             Request::IsMasterDown { epoch, candidate, .. } => {
                 let (leader, leader_epoch) = match (&self.vote, candidate) {
                     (Vote::For(leader, at), _) => (Some(RunId::from(*leader)), Epoch(*at)),

@@ -292,6 +292,20 @@ fn questions_are_repeated_with_patience() {
 }
 
 #[test]
+fn a_peer_that_answers_with_errors_is_asked_each_second() {
+    let mut lab = lab(1, 2);
+    lab.stub(5001).vote = Vote::Fails;
+    lab.run(3_000);
+    lab.mark();
+    lab.kill(6000);
+    lab.until("+sdown", 1_100);
+    lab.sent.clear();
+    lab.run(10_000);
+    let asked = asks(&lab, 5001).len();
+    assert!((8..=12).contains(&asked), "{asked} in ten seconds");
+}
+
+#[test]
 fn who_is_asked_by_a_peer_asks_back_at_once_but_not_for_ever() {
     let mut lab = lab(1, 2);
     lab.run(3_000);

@@ -112,7 +112,7 @@ fn ask_peer(
         _ if candidacy.is_some() && candidacy != peer.ask.requested => now,
         // Whatever the reason is to ask now: the answer may be on its way. A connection loses nothing, so the longer it takes, the less it
         // helps to ask again.
-        (Some(sent), _) => sent + period.max(pause).max(peer.ask.asking_for() * 2),
+        (Some(sent), _) => sent + period.max(pause).max(peer.ask.patience()),
         (None, None) => now,
         (None, Some(_)) if peer.ask.now && !satisfied => now,
         (None, Some(replied)) if satisfied => replied + period.max(pause),
