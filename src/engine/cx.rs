@@ -207,7 +207,8 @@ impl Cx {
             if after != before {
                 self.touch_master(master.id);
             }
-            // Votes concern the master alone; what else is saved was waited for by all that belong to it.
+            // Votes concern the master alone; what else is saved was waited for by all that belong to it, as who was learnt of meanwhile
+            // was not contacted so far.
             if after[1..] != before[1..] {
                 self.touch_all_of(fleet, master);
             }
@@ -223,8 +224,8 @@ impl Cx {
             .map(|at| Saved { durable: self.outbox.is_durable(at), settled: self.outbox.is_settled(at) })
     }
 
-    /// Who was learnt of while a save was awaited was not contacted so far.
-    fn touch_all_of(&mut self, fleet: &Fleet, master: &Master) {
+    /// Replicas and peers of a master, with all links, are to be looked at again.
+    pub fn touch_all_of(&mut self, fleet: &Fleet, master: &Master) {
         self.touch_link(master.instance.link);
         let replicas = master.replicas.iter().chain(&master.forgotten.replicas).copied();
         let replicas = replicas.chain(master.hearsay.servers());

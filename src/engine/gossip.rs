@@ -14,6 +14,7 @@ use super::lineage;
 use super::names::News;
 use super::notice::Level;
 use super::peer::AskState;
+use super::probe;
 use super::quarantine;
 use super::repair;
 use super::tag::Entity;
@@ -116,7 +117,7 @@ fn introduce(fleet: &mut Fleet, cx: &mut Cx, master: MasterId, hello: &Hello) ->
     fleet.announce(cx, Level::Notice, "+sentinel", Entity::Peer(peer), "");
     if fleet.masters[master].peers.len() == 1 {
         // We are not alone any more: what kept us from greeting may be over (`hearsay`).
-        fleet.masters[master].replicas.iter().for_each(|id| cx.touch(Entity::Replica(*id)));
+        probe::touch_replicas(fleet, cx, master);
         cx.touch_master(master);
     }
     if fleet.masters[master].instance.s_down {

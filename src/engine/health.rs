@@ -107,9 +107,7 @@ pub fn odown_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instan
             Entity::Master(id),
             &format!(" #quorum {agreed}/{quorum}"),
         );
-        for replica in fleet.masters[id].replicas.clone() {
-            cx.touch(Entity::Replica(replica));
-        }
+        super::probe::touch_replicas(fleet, cx, id);
     } else {
         fleet.announce(cx, Level::Warning, "-odown", Entity::Master(id), "");
     }

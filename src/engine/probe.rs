@@ -80,7 +80,7 @@ pub fn reticence(fleet: &Fleet, id: MasterId) -> (bool, Role) {
     (master.lineage.is_known(), master.info.role)
 }
 
-/// That changed: who was not greeted so far may be greeted now.
+/// What the rules of all replicas of a master rest on changed: who is to be greeted, how often they are asked.
 pub fn touch_replicas(fleet: &Fleet, cx: &mut Cx, id: MasterId) {
     fleet.masters[id].replicas.iter().for_each(|id| cx.touch(Entity::Replica(*id)));
 }
@@ -193,7 +193,7 @@ fn hello_step(fleet: &mut Fleet, cx: &mut Cx, entity: Entity) -> Option<Instant>
     if !lineage::may_greet(fleet, entity) {
         return None;
     }
-    if let Some(until) = hearsay::listens_until(fleet, cx, fleet.master_of(entity)?) {
+    if let Some(until) = hearsay::listens_until(fleet, cx, master.id) {
         return Some(until);
     }
     let hello = compose(fleet, cx, entity)?;

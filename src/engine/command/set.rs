@@ -83,7 +83,9 @@ fn apply_next(
     match lower.as_str() {
         "down-after-milliseconds" => {
             settings.down_after = millis(number(1)?);
-            touch_all(fleet, cx, id);
+            // A shorter one may put instances down right now.
+            cx.touch_master(id);
+            cx.touch_all_of(fleet, &fleet.masters[id]);
         }
         "failover-timeout" => settings.failover_timeout = millis(number(1)?),
         "parallel-syncs" => settings.parallel_syncs = i32::try_from(number(1)?).unwrap_or(i32::MAX),
@@ -141,19 +143,6 @@ fn script(
         return Err(error);
     }
     Ok(Some(text(value)))
-}
-
-/// A shorter down-after may put instances down right now.
-fn touch_all(fleet: &Fleet, cx: &mut Cx, id: MasterId) {
-    let master = &fleet.masters[id];
-    let links = master.replicas.iter().map(|id| fleet.replicas[*id].instance.link);
-    let links = links
-        .chain(master.peers.iter().map(|id| fleet.peers[*id].instance.link))
-        .chain([master.instance.link]);
-    links.for_each(|link| cx.touch_link(link));
-    master.replicas.iter().for_each(|id| cx.touch(Entity::Replica(*id)));
-    master.peers.iter().for_each(|id| cx.touch(Entity::Peer(*id)));
-    cx.touch_master(id);
 }
 
 /// New credentials only show on new connections (spec 2 §3.6).
