@@ -4,7 +4,9 @@
 //! killed server can always be started again on it. The reservation is a UDP socket bound to the same number: it
 //! never stands in the way of the TCP listener, excludes other test processes, and vanishes with this process.
 
-use std::net::{TcpListener, UdpSocket};
+use socket2::{Domain, SockAddr, Socket, Type};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::sync::Mutex;
 
 const FIRST: u16 = 14_000;
@@ -19,10 +21,19 @@ pub fn reserve() -> u16 {
     for step in 0..COUNT {
         let port = FIRST + (start.wrapping_add(step) % COUNT) as u16;
         let Ok(reservation) = UdpSocket::bind(("127.0.0.1", port)) else { continue };
-        if TcpListener::bind(("0.0.0.0", port)).is_ok() {
+        if may_listen(port).is_ok() {
             taken.push(reservation);
             return port;
         }
     }
     panic!("no free port left on this machine");
+}
+
+/// Fails when something listens on `port`. The probe itself never listens: a child that another thread has just
+/// forked holds a copy of it until its exec, and a copy that listened would take the port from whom it was
+/// reserved for.
+fn may_listen(port: u16) -> io::Result<()> {
+    let probe = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    probe.set_reuse_address(true)?;
+    probe.bind(&SockAddr::from(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port)))
 }
