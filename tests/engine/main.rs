@@ -5,6 +5,7 @@ mod commands;
 mod contact;
 mod crowd;
 mod denials;
+mod descent;
 mod endings;
 mod epochs;
 mod failover;
