@@ -286,7 +286,8 @@ fn who_meets_others_before_it_promoted_needs_their_votes() {
         let mut lab = leader_alone(forced);
         lab.hello(1, 0, 6000, 0);
         assert_eq!(lab.count("-failover-abort-not-elected"), usize::from(!forced), "{}", lab.history());
-        let said = lab.history().contains("1 voted for us, and of the Sentinels known by now 2 would have to");
+        let said =
+            lab.history().contains("1 voted for us, and of the Sentinels known by now 2 would have to");
         assert_eq!(said, !forced, "{}", lab.history());
         lab.stub(6001).info = Some(replica_info(6001, 6000, ""));
         lab.until("+failover-state-wait-promotion", 8_000);

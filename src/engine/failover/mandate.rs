@@ -89,7 +89,10 @@ fn objection(
         Some((NOT_ELECTED, format!("we voted for another in epoch {voted}, and were elected in {epoch}")))
     } else if let Some(won) = too_few(master) {
         let needed = master.votes_needed();
-        Some((NOT_ELECTED, format!("{won} voted for us, and of the Sentinels known by now {needed} would have to")))
+        Some((
+            NOT_ELECTED,
+            format!("{won} voted for us, and of the Sentinels known by now {needed} would have to"),
+        ))
     } else if expiry.is_some_and(|expiry| cx.mono() > expiry) {
         let event = match master.failover {
             Failover::Selecting { .. } => "-failover-abort-no-good-slave",
