@@ -12,6 +12,10 @@
 //!
 //! Invariant: what is not known (old servers give no ids, a start knows none) is never held against an instance.
 
+mod descent;
+
+pub use descent::{objection, standing};
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -30,8 +34,6 @@ use crate::wire::{Hello, InfoReport, Role};
 const REMEMBERED: usize = 8;
 /// A question that has to be answered before a stranger is believed is repeated after this.
 const REPEAT: Duration = Duration::from_millis(1_000);
-/// `master_link_down_since_seconds` of a replica that was not in step since it started, in milliseconds.
-const NEVER_UP: i64 = -1_000;
 
 /// The ids that were seen to be a master's own.
 #[derive(Clone, Debug, Default)]
@@ -153,13 +155,26 @@ fn on_master_info(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, report: &InfoRep
 fn follow_process(fleet: &mut Fleet, id: MasterId, report: &InfoReport) {
     let same = report.run_id.is_some() && report.run_id == fleet.masters[id].lineage.process;
     let in_step = report.role == Some(Role::Replica) && report.master_link_up == Some(true);
-    let place = report.master_host.as_deref().zip(report.master_port).filter(|_| same && in_step);
+    let place = report.master_host.as_deref().zip(report.master_port).filter(|_| in_step);
     let place = place.map(|(host, port)| fleet.address(host, port));
-    if place.as_ref().is_some_and(|place| is_ours(fleet, id, place)) {
+    let ids = ids_of(report);
+    if place
+        .as_ref()
+        .is_some_and(|place| is_ours(fleet, id, place) && (same || is_source(fleet, id, place, &ids)))
+    {
         // It has the data of that one now, and whoever is promoted must not be held to what it had before.
-        fleet.masters[id].lineage.learn(&ids_of(report));
+        fleet.masters[id].lineage.learn(&ids);
     }
-    fleet.masters[id].lineage.gone_to = place;
+    fleet.masters[id].lineage.gone_to = place.filter(|_| same);
+}
+
+/// A replica is a master with that data, by its own words on the connection of now.
+fn is_source(fleet: &Fleet, id: MasterId, address: &Address, ids: &[String]) -> bool {
+    fleet.find_replica(id, address).is_some_and(|replica| {
+        let source = &fleet.replicas[replica];
+        let shares = source.origin.ids.iter().any(|id| ids.contains(id));
+        source.info.role == Role::Master && shares && is_introduced(fleet, replica)
+    })
 }
 
 /// Keeps the replication ids that an instance reports.
@@ -216,62 +231,6 @@ pub fn inherit(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, new: &Address) {
         if fleet.replicas[replica].info.role == Role::Replica && is_introduced(fleet, replica) {
             judge(fleet, cx, replica, Some(Role::Replica), &[]);
         }
-    }
-}
-
-/// Why the data of a replica may not become the master's, if so.
-pub fn objection(fleet: &Fleet, cx: &Cx, replica: &Replica) -> Option<&'static str> {
-    let lineage = &fleet.masters[replica.master].lineage;
-    let origin = &replica.origin;
-    let other = lineage.excludes(&origin.ids);
-    let never_up = replica.info.role == Role::Replica
-        && replica.link_down_ms == NEVER_UP
-        && !(origin.was_in_step && origin.has_keys);
-    if !cx.holes.has(Hole::PromotesUnsynced) {
-        if origin.loading || fleet.links[replica.instance.link].loading {
-            return Some("it is loading its data set");
-        }
-        if origin.synchronising {
-            return Some("it is in the middle of a synchronisation");
-        }
-        if other && never_up {
-            return Some("it was never in step with the master");
-        }
-    }
-    if !cx.holes.has(Hole::PromotesForeign) {
-        if origin.foreign {
-            return Some("it belongs to another cluster");
-        }
-        if other && !never_up && !follows_us(fleet, replica) {
-            return Some("its data set has another replication history than the master's");
-        }
-        if is_elsewhere(fleet, replica) {
-            return Some("it follows a server that is not known here");
-        }
-        if has_data_of_elsewhere(fleet, replica) {
-            return Some("its data is that of a replica that follows a server which is not known here");
-        }
-    }
-    None
-}
-
-/// How far a replica's data can be trusted to be the latest: less is better. And why it is not the best, if so.
-///
-/// Differs: the reference looks at the priority first, whatever the replica has (spec 2 §14.3).
-pub fn standing(fleet: &Fleet, replica: &Replica) -> (u8, Option<&'static str>) {
-    let lineage = &fleet.masters[replica.master].lineage;
-    let ids = &replica.origin.ids;
-    let outdated = lineage.latest.as_ref().is_some_and(|latest| !ids.is_empty() && !ids.contains(latest));
-    let never_up = replica.info.role == Role::Replica && replica.link_down_ms == NEVER_UP;
-    let doubts = u8::from(never_up) + u8::from(outdated);
-    if lineage.excludes(ids) {
-        (3, Some("where its data comes from is not known"))
-    } else if never_up {
-        (doubts, Some("it was not in step with the master since it started"))
-    } else if outdated {
-        (doubts, Some("its data is of an earlier history of the master"))
-    } else {
-        (0, None)
     }
 }
 
@@ -337,19 +296,6 @@ fn is_elsewhere(fleet: &Fleet, replica: &Replica) -> bool {
     let is_address = |host: &str| host.parse::<std::net::IpAddr>().is_ok();
     let in_step = || replica.master_link_up && replica.master_host.as_deref().is_some_and(is_address);
     other && replica.info.role == Role::Replica && (lineage.is_known() || in_step())
-}
-
-/// It follows a replica, and has the data of one that is in step with a server that is none of ours: while no lineage is known, those came over
-/// from there. While that one is not down its last word counts, over a break of the connection too. Who follows our master is believed.
-fn has_data_of_elsewhere(fleet: &Fleet, replica: &Replica) -> bool {
-    let master = &fleet.masters[replica.master];
-    let others = master.replicas.iter().map(|other| &fleet.replicas[*other]);
-    let has_same = |other: &Replica| replica.origin.ids.iter().any(|id| other.origin.ids.contains(id));
-    !master.lineage.is_known()
-        && !replica_follows(replica, &master.instance.address)
-        && others
-            .filter(|other| other.id != replica.id && !other.instance.s_down && has_same(other))
-            .any(|other| is_elsewhere(fleet, other))
 }
 
 /// The address of the master, or of a replica that is not foreign.

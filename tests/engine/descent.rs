@@ -124,6 +124,26 @@ fn the_data_that_the_master_copied_from_a_replica_is_the_masters() {
 }
 
 #[test]
+fn a_restarted_master_that_copied_one_of_ours_has_its_data() {
+    let restarted = |text: String| text.replacen("run_id:0", "run_id:f", 1);
+    for (source, kin_of_it) in [
+        (master(6001, &[6000], THEIRS), true),
+        // It is no master, or has other data: what follows it can't be told from another cluster's server at the address of our master.
+        (master(6001, &[6000], "cccccccccccccccccccccccccccccccccccccccc"), false),
+        (replica(6001, 7000, THEIRS), false),
+    ] {
+        let mut lab = kin(1, 0);
+        lab.stub(6001).info = Some(source.clone());
+        lab.run(11_000);
+        lab.stub(6000).info = Some(restarted(replica(6000, 6001, THEIRS)));
+        lab.cut(6000, None);
+        lab.run(21_000);
+        let found = chosen(&mut lab);
+        assert_eq!(found, kin_of_it.then_some(6001), "{source}: {}", lab.history());
+    }
+}
+
+#[test]
 fn who_answers_that_it_is_loading_is_not_promoted() {
     let mut lab = kin(2, 0);
     lab.stub(6001).info = Some(replica(6001, 6000, OURS).replace("priority:100", "priority:1"));

@@ -83,4 +83,9 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         380000000002092,
         "an old master with a replica that nobody knew was called another cluster's by a Sentinel that restarted",
     ),
+    (
+        "the master's copy, restarted",
+        392000000001456,
+        "a master followed its emptied replica by hand and restarted: nobody was promoted, as the replica's history was not the master's",
+    ),
 ];
