@@ -178,15 +178,19 @@ fn on_replica_info(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId, report: &InfoR
     judge(fleet, cx, id, report.role, &report.replicas);
 }
 
-/// The configuration moves to a replica: its lineage is the master's from now on. If none was known before, it can be told only now who
-/// of the others has another one.
+/// The configuration moves to a replica: its lineage is the master's from now on, unless what it said last shares nothing with what is
+/// known. Who promoted it had later news of it, and it will tell itself. If no lineage was known before, it can be told only now who of the
+/// others has another one.
 pub fn inherit(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, new: &Address) {
     let heir = fleet.find_replica(id, new).map(|replica| &fleet.replicas[replica]);
     let heir = heir.filter(|replica| !replica.origin.foreign);
-    let ids = heir.map(|replica| replica.origin.ids.clone()).unwrap_or_default();
+    let mut ids = heir.map(|replica| replica.origin.ids.clone()).unwrap_or_default();
     let promoted = heir.is_some_and(|replica| replica.info.role == Role::Master);
     let lineage = &mut fleet.masters[id].lineage;
     let knew = lineage.is_known();
+    if lineage.excludes(&ids) {
+        ids.clear();
+    }
     lineage.learn(&ids);
     lineage.latest = ids.first().filter(|_| promoted).cloned();
     (lineage.process, lineage.upstream) = (None, None);

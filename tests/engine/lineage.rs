@@ -378,6 +378,20 @@ fn the_data_that_the_master_copied_from_a_replica_is_the_masters() {
 }
 
 #[test]
+fn whom_others_promoted_hands_on_what_it_tells_itself_and_not_what_it_had_before() {
+    let mut lab = kin(2, 1);
+    replaced(&mut lab, 6001, replica(6001, 6000, THEIRS).replace("status:up", "status:down"));
+    replaced(&mut lab, 6002, replica(6002, 7000, THEIRS));
+    // It came over meanwhile, and was promoted.
+    lab.stub(6001).info = Some(master(6001, &[], OURS));
+    lab.hello(1, 1, 6001, 1);
+    assert_eq!(lab.count("+switch-master"), 1, "{}", lab.history());
+    lab.run(20_000);
+    assert_eq!(lab.count("log: Replica 127.0.0.1:6002 belongs to mymaster again"), 0, "{}", lab.history());
+    assert_eq!(told(&lab, 6002), 0, "{}", lab.history());
+}
+
+#[test]
 fn who_follows_an_unknown_server_is_not_greeted_while_no_lineage_is_known() {
     for (info, greeted) in [(replica(6001, 7000, THEIRS), 0), (replica(6001, 6000, OURS), 1)] {
         let mut lab = lab_with(1, 1, |_| {});

@@ -70,3 +70,44 @@ fn a_candidate_that_restarted_is_looked_at_anew_before_it_is_told_again() {
         assert_eq!(lab.count("+switch-master"), usize::from(eligible), "{}", lab.history());
     }
 }
+
+/// A replica that copies the data of another server, and does not have it yet.
+fn copying() -> String {
+    link_down(replica(6001, 6000, OURS)) + "master_sync_in_progress:1\r\n"
+}
+
+#[test]
+fn who_answers_again_is_not_chosen_by_what_it_said_before() {
+    for (info, good) in [(copying(), false), (replica(6001, 6000, OURS), true)] {
+        let mut lab = kin(1, 0);
+        lab.stub(6001).silent_to_pings = true;
+        lab.run(3_000);
+        lab.mark();
+        lab.kill(6000);
+        lab.until("+failover-state-select-slave", 2_000);
+        lab.run(100);
+        // It told its state since the election, and is down. It answers on a new connection, with the PONG before INFO.
+        (lab.stub(6001).silent_to_pings, lab.stub(6001).info) = (false, Some(info));
+        lab.cut(6001, None);
+        lab.run(1_000);
+        assert_eq!(lab.count("-sdown slave"), 1, "{}", lab.history());
+        assert_eq!(lab.count("+selected-slave") == 1, good, "{}", lab.history());
+    }
+}
+
+#[test]
+fn a_candidate_that_copies_another_meanwhile_is_not_told_again() {
+    let mut lab = kin(1, 0);
+    (lab.stub(6001).slaveof, lab.stub(6001).obeys) = (Err("ERR not now".into()), false);
+    lab.kill(6000);
+    lab.until("log: Replica 127.0.0.1:6001 could not be promoted", 3_000);
+    let before = told(&lab, 6001);
+    (lab.stub(6001).info, lab.stub(6001).slaveof) = (Some(copying()), Ok(()));
+    lab.cut(6001, None);
+    lab.run(2_000);
+    assert_eq!(lab.count("log: Replica 127.0.0.1:6001 can't be promoted any more"), 1, "{}", lab.history());
+    assert_eq!(told(&lab, 6001), before, "{}", lab.history());
+    lab.stub(6001).info = Some(replica(6001, 6000, OURS));
+    lab.run(1_000);
+    assert!(told(&lab, 6001) > before, "{}", lab.history());
+}

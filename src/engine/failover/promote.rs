@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Failover, elect, mandate, switch};
+use super::{Failover, elect, mandate, select, switch};
 use crate::engine::block::send_block;
 use crate::engine::cx::Cx;
 use crate::engine::fleet::Fleet;
@@ -15,6 +15,8 @@ use crate::model::{Instant, MasterId, ReplicaId};
 
 /// A candidate that can't be reached, or does not answer, is given this long before another is tried.
 const PATIENCE: Duration = Duration::from_millis(1_000);
+/// See [`is_another_process`].
+const ANOTHER_PROCESS: &str = "is another process than the one chosen";
 
 /// Sends SLAVEOF NO ONE once, reads what became of it, and turns to the next candidate if need be; when to look again.
 pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
@@ -28,8 +30,8 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
         super::give_up(fleet, cx, id, "-failover-abort-slave-timeout", tried);
         return None;
     }
-    if is_another_process(fleet, cx, id) {
-        look_anew(fleet, cx, id);
+    if let Some(reason) = second_thoughts(fleet, cx, id) {
+        look_anew(fleet, cx, id, &reason);
         return None;
     }
     let give_up = deadline + Duration::from_nanos(1);
@@ -72,6 +74,17 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     }
 }
 
+/// Why the candidate is not the one that was chosen any more, if so. Once it was told to be the master it is judged by what becomes of that.
+fn second_thoughts(fleet: &Fleet, cx: &Cx, id: MasterId) -> Option<String> {
+    let Failover::Promoting { candidate, sent, .. } = fleet.masters[id].failover else { return None };
+    if is_another_process(fleet, cx, id) {
+        return Some(ANOTHER_PROCESS.to_owned());
+    }
+    let introduced = !sent && lineage::is_introduced(fleet, candidate);
+    let objection = select::own_objection(fleet, cx, &fleet.replicas[candidate]).filter(|_| introduced);
+    objection.map(|why| format!("can't be promoted any more: {why}"))
+}
+
 /// The candidate restarted since it was chosen, or another server has its address: what it was chosen for may be gone.
 fn is_another_process(fleet: &Fleet, cx: &Cx, id: MasterId) -> bool {
     let Failover::Promoting { candidate, process, .. } = &fleet.masters[id].failover else { return false };
@@ -81,13 +94,13 @@ fn is_another_process(fleet: &Fleet, cx: &Cx, id: MasterId) -> bool {
 }
 
 /// Chooses again, by fresh reports. Also if it is a master already: that may be its start without its data, and not what we asked for.
-fn look_anew(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
+fn look_anew(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, reason: &str) {
     let Failover::Promoting { epoch, candidate, forced, refused, .. } = fleet.masters[id].failover.clone()
     else {
         return;
     };
     let name = &fleet.replicas[candidate].instance.name;
-    cx.log(Level::Warning, format!("Replica {name} is another process than the one chosen. Choosing again"));
+    cx.log(Level::Warning, format!("Replica {name} {reason}. Choosing again"));
     fleet.replicas[candidate].block = None;
     fleet.masters[id].failover = Failover::Selecting { epoch, since: cx.mono(), forced, refused };
     cx.touch_master(id);
@@ -145,7 +158,7 @@ pub fn on_promoted(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
         return;
     };
     if is_another_process(fleet, cx, id) {
-        return look_anew(fleet, cx, id);
+        return look_anew(fleet, cx, id, ANOTHER_PROCESS);
     }
     if !cx.holes.has(Hole::KeepsLostMandate) && !still_wanted(fleet, cx, id, since) {
         return;

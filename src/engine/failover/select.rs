@@ -66,15 +66,18 @@ fn objection(fleet: &Fleet, cx: &Cx, replica: &Replica) -> Option<String> {
         Some("it is not connected".to_owned())
     } else if silence > tunables.ping_period * 5 {
         Some(format!("its last PING reply is {} ms old", silence.as_millis()))
-    } else if replica.priority == 0 {
-        Some("its priority is 0".to_owned())
     } else if !replica.info.fresher_than(max_info_age, now) {
         Some("its last INFO is too old".to_owned())
     } else if i128::from(replica.link_down_ms) > max_link_down.as_millis() as i128 {
         Some(format!("its link to the master is down for {} ms", replica.link_down_ms))
     } else {
-        lineage::objection(fleet, cx, replica).map(str::to_owned)
+        own_objection(fleet, cx, replica).map(str::to_owned)
     }
+}
+
+/// Why a replica may not be promoted by what it says of itself, if so.
+pub fn own_objection(fleet: &Fleet, cx: &Cx, replica: &Replica) -> Option<&'static str> {
+    if replica.priority == 0 { Some("its priority is 0") } else { lineage::objection(fleet, cx, replica) }
 }
 
 /// Since when no replica can have been in step with the master through no fault of its own.
@@ -144,9 +147,16 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     None
 }
 
-/// Its last report was asked for late enough to choose by.
+/// Its last report was asked for late enough to choose by: on the connection that it has now, because whoever was away may have been told to
+/// copy another server meanwhile, or be another process.
 fn has_reported(fleet: &Fleet, cx: &Cx, replica: &Replica, since: Instant) -> bool {
-    if cx.holes.has(Hole::SelectsOnOldReports) || replica.info.tells_of(since) {
+    if cx.holes.has(Hole::SelectsOnOldReports) {
+        return true;
+    }
+    if !lineage::is_introduced(fleet, replica.id) {
+        return false;
+    }
+    if replica.info.tells_of(since) {
         return true;
     }
     let master = &fleet.masters[replica.master];
