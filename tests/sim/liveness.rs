@@ -115,6 +115,7 @@ impl World {
         for node in nodes.clone() {
             self.heal_node(node);
         }
+        (0..self.plan.clusters.len()).for_each(|cluster| self.reunite(cluster, &nodes));
         for node in 0..self.home {
             if self.facts[node].alive {
                 self.saw(node, &Seen::Healed);
@@ -180,7 +181,8 @@ impl World {
             let name = self.plan.clusters[cluster].name.clone();
             let disk = &self.facts[node].disk;
             let known = disk.masters.iter().find(|master| master.name.as_str() == name);
-            if known.is_none_or(|master| master.replicas.is_empty() && master.peers.is_empty()) {
+            let is_new = known.is_none_or(|master| master.replicas.is_empty() && master.peers.is_empty());
+            if is_new || self.all_lost(cluster) {
                 // It was told of the master while nobody could tell it the rest.
                 self.monitor_again(node, cluster);
             }
