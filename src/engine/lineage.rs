@@ -235,6 +235,9 @@ pub fn objection(fleet: &Fleet, cx: &Cx, replica: &Replica) -> Option<&'static s
         if is_elsewhere(fleet, replica) {
             return Some("it follows a server that is not known here");
         }
+        if has_data_of_elsewhere(fleet, replica) {
+            return Some("its data is that of a replica that follows a server which is not known here");
+        }
     }
     None
 }
@@ -321,6 +324,19 @@ fn is_elsewhere(fleet: &Fleet, replica: &Replica) -> bool {
     let is_address = |host: &str| host.parse::<std::net::IpAddr>().is_ok();
     let in_step = || replica.master_link_up && replica.master_host.as_deref().is_some_and(is_address);
     other && replica.info.role == Role::Replica && (lineage.is_known() || in_step())
+}
+
+/// It follows a replica, and has the data of one that is in step with a server that is none of ours: while no lineage is known, those came over
+/// from there. While that one is not down its last word counts, over a break of the connection too. Who follows our master is believed.
+fn has_data_of_elsewhere(fleet: &Fleet, replica: &Replica) -> bool {
+    let master = &fleet.masters[replica.master];
+    let others = master.replicas.iter().map(|other| &fleet.replicas[*other]);
+    let has_same = |other: &Replica| replica.origin.ids.iter().any(|id| other.origin.ids.contains(id));
+    !master.lineage.is_known()
+        && !replica_follows(replica, &master.instance.address)
+        && others
+            .filter(|other| other.id != replica.id && !other.instance.s_down && has_same(other))
+            .any(|other| is_elsewhere(fleet, other))
 }
 
 /// The address of the master, or of a replica that is not foreign.

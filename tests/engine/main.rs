@@ -6,6 +6,7 @@ mod contact;
 mod copies;
 mod crowd;
 mod denials;
+mod descent;
 mod endings;
 mod epochs;
 mod failover;

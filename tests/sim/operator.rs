@@ -100,7 +100,7 @@ impl World {
     /// Where somebody who looks finds the master: at the configured address, unless that server follows somebody, or is dead while another
     /// one is a master; then the one with the most replicas in step.
     fn master_in_force(&self, cluster: usize) -> Option<SocketAddrV4> {
-        let configured = self.master_of(cluster)?;
+        let Some(configured) = self.master_of(cluster) else { return self.most_followed(cluster) };
         let masters = self.servers.values();
         let masters =
             masters.filter(|server| server.cluster == cluster && server.alive && server.is_master());
@@ -110,6 +110,20 @@ impl World {
             (master.address == configured, replicas, master.offset)
         });
         Some(found.map_or(configured, |server| server.address))
+    }
+
+    /// No file names the master any more: REMOVE was saved, and the disk lost the MONITOR after it. It is known by its replicas then, dead
+    /// or alive.
+    fn most_followed(&self, cluster: usize) -> Option<SocketAddrV4> {
+        let ours = || self.servers.values().filter(move |server| server.cluster == cluster);
+        let followers = |master: &Server| ours().filter(|server| server.follows(master.address)).count();
+        let found = ours().max_by_key(|server| (server.is_master(), followers(server), server.offset));
+        found.map(|server| server.address)
+    }
+
+    /// The address that all of a cluster are healed for: the configured one, if there is one.
+    pub fn master_to_heal(&self, cluster: usize) -> Option<SocketAddrV4> {
+        self.master_of(cluster).or_else(|| self.most_followed(cluster))
     }
 
     /// Where an operator tells a Sentinel that a master is.
@@ -180,20 +194,19 @@ impl World {
     }
 
     /// A server without our data is called another cluster's, as the log says. The operator does what the log asks for: it is ours, so it is
-    /// made to follow the master. No Sentinel could know: it started empty, or copied the neighbours', and has company that nobody knows.
+    /// made to follow the master. No Sentinel could know: it started empty, or copied the neighbours', or missed two promotions, of which the
+    /// Sentinel that calls it so has seen the last only; and it has company that nobody knows.
     pub fn bring_home(&mut self, cluster: usize) {
         let Some(master) = self.master_of(cluster) else { return };
-        let called = std::mem::take(&mut self.called_foreign);
-        for address in called.into_iter().filter(|address| *address != master) {
+        let history = self.servers.get(&master).map(Server::history).unwrap_or_default();
+        for address in self.called_foreign.clone() {
             let now = self.now;
-            let Some(server) = self.servers.get_mut(&address).filter(|server| server.cluster == cluster)
-            else {
-                continue;
-            };
-            if !server.alive {
-                // It may be back later, and the operator remembers.
-                self.called_foreign.insert(address);
-            } else if server.lost_data && server.follow(now, master) {
+            let server = self.servers.get_mut(&address).filter(|server| server.cluster == cluster);
+            // One that is dead may be back later, and the operator remembers.
+            let Some(server) = server.filter(|server| server.alive) else { continue };
+            self.called_foreign.remove(&address);
+            let unknown = server.lost_data || !server.history().iter().any(|id| history.contains(id));
+            if address != master && unknown && server.follow(now, master) {
                 self.note(&format!("{address} is made to follow {master} by hand, as the log asks for"));
             }
         }

@@ -93,4 +93,24 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         380000000008287,
         "two Sentinels were given two addresses of a master, both under epoch 0",
     ),
+    (
+        "a copy of what the neighbours have",
+        380000000000246,
+        "a replica of one that had become the neighbours' was promoted by a Sentinel that had not seen the master since it started",
+    ),
+    (
+        "a replica that was followed has gone over",
+        375468324375385,
+        "a replica copied the neighbours' data from an old master whose address had passed to them, and was promoted",
+    ),
+    (
+        "REMOVE saved, MONITOR lost",
+        380000000001831,
+        "the only Sentinel lost power between saving REMOVE and MONITOR: nobody knew where to monitor the master again",
+    ),
+    (
+        "two promotions missed",
+        380000000002092,
+        "an old master with a replica that nobody knew was called another cluster's by a Sentinel that restarted",
+    ),
 ];

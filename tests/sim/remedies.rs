@@ -16,7 +16,7 @@ impl World {
     /// No Sentinel has to find out of that. In a circle no replica may be promoted any more after ten times down-after; and in the other
     /// case only a server that lost our data is left to promote.
     pub fn untangle(&mut self, cluster: usize) {
-        let Some(configured) = self.master_of(cluster) else { return };
+        let Some(configured) = self.master_to_heal(cluster) else { return };
         let (mut at, mut steps) = (configured, 0);
         while let Some(next) =
             self.servers.get(&at).and_then(Server::master).filter(|_| steps <= self.servers.len())
