@@ -66,14 +66,12 @@ impl Property for ParallelSyncs {
 impl ParallelSyncs {
     /// What an operator sets holds at once, before it is in the file.
     fn ordered(&mut self, scene: &Scene, words: &[String]) {
-        let value = words.iter().skip_while(|word| !word.eq_ignore_ascii_case("parallel-syncs")).nth(1);
-        if let (Some(set), (_, Some(name))) =
-            (value.and_then(|value| value.parse().ok()), words::order(words))
-        {
+        if let Some((name, set)) = words::set(words, "parallel-syncs") {
             let limit = self.limits.entry((scene.node, name.to_owned())).or_insert(set);
             *limit = set.max(*limit);
         }
     }
+
     fn notice(&mut self, scene: &Scene, event: &str, payload: &str) {
         let Some(named) = words::instance(payload) else { return };
         match event {
