@@ -12,8 +12,12 @@
 //!
 //! Invariant: what is not known (old servers give no ids, a start knows none) is never held against an instance.
 
+mod upstream;
+
 use std::collections::VecDeque;
 use std::time::Duration;
+
+use upstream::Upstream;
 
 use super::cx::Cx;
 use super::fleet::Fleet;
@@ -42,8 +46,8 @@ pub struct Lineage {
     doubted: Vec<String>,
     /// The run id under which the master was last seen to be one.
     process: Option<String>,
-    /// Whom that very process follows now.
-    gone_to: Option<Address>,
+    /// Whom the server at the master's address follows now, and is in step with.
+    upstream: Option<Upstream>,
 }
 
 /// What an instance's last INFO says of where its data comes from.
@@ -93,11 +97,6 @@ impl Lineage {
         self.latest.as_ref().is_some_and(|id| !self.doubted.contains(id))
     }
 
-    /// Whom the master follows, that was one in the same process, and is in step with: somebody ordered that.
-    pub fn gone_to(&self) -> Option<&Address> {
-        self.gone_to.as_ref()
-    }
-
     /// True if both are known and have nothing in common.
     fn excludes(&self, ids: &[String]) -> bool {
         self.is_known() && !ids.is_empty() && !self.shares(ids)
@@ -129,14 +128,14 @@ pub fn on_info(fleet: &mut Fleet, cx: &mut Cx, entity: Entity, report: &InfoRepo
 fn on_master_info(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, report: &InfoReport) {
     let ids = ids_of(report);
     if report.role != Some(Role::Master) || ids.is_empty() {
-        return follow_process(fleet, id, report);
+        return upstream::on_demoted(fleet, id, report);
     }
     let master = &mut fleet.masters[id];
     let new = master.lineage.excludes(&ids);
     master.lineage.learn(&ids);
     master.lineage.latest = ids.first().cloned();
     master.lineage.process = report.run_id.clone().filter(|_| master.lineage.is_sure());
-    master.lineage.gone_to = None;
+    master.lineage.upstream = None;
     if new {
         let keys = if report.keys == 0 { "it has no keys" } else { "its data set may be another" };
         let text = format!(
@@ -146,20 +145,6 @@ fn on_master_info(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, report: &InfoRep
         );
         cx.log(Level::Warning, text);
     }
-}
-
-/// The master says that it is none. If it is the process that it was as a master, no other server can have taken its address: it was told
-/// to follow whom it follows, and that is where the master is.
-fn follow_process(fleet: &mut Fleet, id: MasterId, report: &InfoReport) {
-    let same = report.run_id.is_some() && report.run_id == fleet.masters[id].lineage.process;
-    let in_step = report.role == Some(Role::Replica) && report.master_link_up == Some(true);
-    let place = report.master_host.as_deref().zip(report.master_port).filter(|_| same && in_step);
-    let place = place.map(|(host, port)| fleet.address(host, port));
-    if place.as_ref().is_some_and(|place| is_ours(fleet, id, place)) {
-        // It has the data of that one now, and whoever is promoted must not be held to what it had before.
-        fleet.masters[id].lineage.learn(&ids_of(report));
-    }
-    fleet.masters[id].lineage.gone_to = place;
 }
 
 /// Keeps the replication ids that an instance reports.
@@ -193,18 +178,22 @@ fn on_replica_info(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId, report: &InfoR
     judge(fleet, cx, id, report.role, &report.replicas);
 }
 
-/// The configuration moves to a replica: its lineage is the master's from now on. If none was known before, it can be told only now who
-/// of the others has another one.
+/// The configuration moves to a replica: its lineage is the master's from now on, unless what it said last shares nothing with what is
+/// known. Who promoted it had later news of it, and it will tell itself. If no lineage was known before, it can be told only now who of the
+/// others has another one.
 pub fn inherit(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, new: &Address) {
     let heir = fleet.find_replica(id, new).map(|replica| &fleet.replicas[replica]);
     let heir = heir.filter(|replica| !replica.origin.foreign);
-    let ids = heir.map(|replica| replica.origin.ids.clone()).unwrap_or_default();
+    let mut ids = heir.map(|replica| replica.origin.ids.clone()).unwrap_or_default();
     let promoted = heir.is_some_and(|replica| replica.info.role == Role::Master);
     let lineage = &mut fleet.masters[id].lineage;
     let knew = lineage.is_known();
+    if lineage.excludes(&ids) {
+        ids.clear();
+    }
     lineage.learn(&ids);
     lineage.latest = ids.first().filter(|_| promoted).cloned();
-    (lineage.process, lineage.gone_to) = (None, None);
+    (lineage.process, lineage.upstream) = (None, None);
     if knew {
         return;
     }
@@ -238,11 +227,16 @@ pub fn objection(fleet: &Fleet, cx: &Cx, replica: &Replica) -> Option<&'static s
         if origin.foreign {
             return Some("it belongs to another cluster");
         }
-        if other && !never_up && !follows_us(fleet, replica) {
+        // Whom the server at the master's address copies, this one is the master in fact, even if that server was restarted and can't be
+        // known again: two addresses of ours that belong together.
+        if other && !never_up && !follows_us(fleet, replica) && !lineage.is_copied_from(replica) {
             return Some("its data set has another replication history than the master's");
         }
         if is_elsewhere(fleet, replica) {
             return Some("it follows a server that is not known here");
+        }
+        if has_data_of_elsewhere(fleet, replica) {
+            return Some("its data is that of a replica that follows a server which is not known here");
         }
     }
     None
@@ -330,6 +324,19 @@ fn is_elsewhere(fleet: &Fleet, replica: &Replica) -> bool {
     let is_address = |host: &str| host.parse::<std::net::IpAddr>().is_ok();
     let in_step = || replica.master_link_up && replica.master_host.as_deref().is_some_and(is_address);
     other && replica.info.role == Role::Replica && (lineage.is_known() || in_step())
+}
+
+/// It follows a replica, and has the data of one that is in step with a server that is none of ours: while no lineage is known, those came over
+/// from there. While that one is not down its last word counts, over a break of the connection too. Who follows our master is believed.
+fn has_data_of_elsewhere(fleet: &Fleet, replica: &Replica) -> bool {
+    let master = &fleet.masters[replica.master];
+    let others = master.replicas.iter().map(|other| &fleet.replicas[*other]);
+    let has_same = |other: &Replica| replica.origin.ids.iter().any(|id| other.origin.ids.contains(id));
+    !master.lineage.is_known()
+        && !replica_follows(replica, &master.instance.address)
+        && others
+            .filter(|other| other.id != replica.id && !other.instance.s_down && has_same(other))
+            .any(|other| is_elsewhere(fleet, other))
 }
 
 /// The address of the master, or of a replica that is not foreign.

@@ -56,8 +56,8 @@ pub struct Master {
     pub failover_started_at: Option<Instant>,
     /// The candidate that we voted for and give time.
     pub deference: Option<Deference>,
-    /// When the election that we won last began: its term counts from there.
-    pub stood_at: Option<Instant>,
+    /// The election that we won last.
+    pub won: Option<Won>,
     /// When it last moved to another address.
     pub switched_at: Option<Instant>,
     /// What there are too many of.
@@ -99,6 +99,15 @@ pub struct Ballot {
     pub revision: Revision,
 }
 
+/// An election that we won.
+#[derive(Clone, Copy, Debug)]
+pub struct Won {
+    /// When it began: its term counts from there.
+    pub stood_at: Instant,
+    /// How many voted for us, ourselves included.
+    pub votes: usize,
+}
+
 /// Another Sentinel has our vote, and thereby the first try.
 #[derive(Clone, Debug)]
 pub struct Deference {
@@ -128,7 +137,7 @@ impl Master {
             failover: Failover::Idle,
             failover_started_at: None,
             deference: None,
-            stood_at: None,
+            won: None,
             switched_at: None,
             contested: None,
             crowded: Crowded::default(),

@@ -3,8 +3,10 @@
 mod asking;
 mod commands;
 mod contact;
+mod copies;
 mod crowd;
 mod denials;
+mod descent;
 mod endings;
 mod epochs;
 mod failover;

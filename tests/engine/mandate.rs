@@ -259,3 +259,41 @@ fn a_leader_that_was_frozen_for_long_promotes_nobody() {
     assert_eq!(promotions(&lab), 0, "{}", lab.history());
     assert!(lab.history().contains("our leadership of epoch 1 is too old"), "{}", lab.history());
 }
+
+/// Elected by its own vote, as it knows nobody else; nobody can be chosen yet.
+fn leader_alone(forced: bool) -> Lab {
+    let mut lab = lab_with(1, 1, |settings| {
+        let master = &mut settings.masters[0];
+        (master.quorum, master.failover_timeout) = (1, Duration::from_secs(60));
+        master.peers.clear();
+    });
+    lab.stub(5001).down = true;
+    lab.stub(6001).info = Some(replica_info(6001, 6000, "slave_priority:0\r\n"));
+    lab.run(3_000);
+    lab.mark();
+    if forced {
+        assert_eq!(lab.refusal(SentinelCommand::Failover(MASTER.into())), "OK");
+    } else {
+        lab.kill(6000);
+    }
+    lab.until("+failover-state-select-slave", 1_500);
+    lab
+}
+
+#[test]
+fn who_meets_others_before_it_promoted_needs_their_votes() {
+    for forced in [false, true] {
+        let mut lab = leader_alone(forced);
+        lab.hello(1, 0, 6000, 0);
+        assert_eq!(lab.count("-failover-abort-not-elected"), usize::from(!forced), "{}", lab.history());
+        let said =
+            lab.history().contains("1 voted for us, and of the Sentinels known by now 2 would have to");
+        assert_eq!(said, !forced, "{}", lab.history());
+        lab.stub(6001).info = Some(replica_info(6001, 6000, ""));
+        lab.until("+failover-state-wait-promotion", 8_000);
+        assert_eq!(lab.count("+elected-leader"), if forced { 1 } else { 2 }, "{}", lab.history());
+        assert_eq!(promotions(&lab), 1, "{}", lab.history());
+        let asked = |request: &Request| matches!(request, Request::IsMasterDown { candidate: Some(_), .. });
+        assert_eq!(lab.asked_of(5001, asked) > 0, !forced);
+    }
+}

@@ -5,8 +5,9 @@
 //! other server that lives follows it and is in step; and the core Sentinels know all who follow it, because without them there is nobody
 //! to promote.
 //!
-//! What no Sentinel can know, the operator does, as the log asks for: a server of ours that lost its data, and that has company which nobody
-//! knows, is made a replica of the master (`World::bring_home`). A fleet of which all files are new is told where the master is.
+//! What no Sentinel can know, the operator does, as the log asks for: a server of ours that lost its data, or has a history that is too old
+//! for anybody to know, and that has company which nobody knows, is made a replica of the master (`World::bring_home`). A fleet of which all
+//! files are new, or know nothing of a master any more, is told where the master is.
 //!
 //! A fleet with Sentinels of the reference gets the same time, and is not held to it: after a RESET in the middle of its failover one of
 //! those names another address under the same epoch for ever, and its TILT lasts for half a minute.
@@ -115,6 +116,7 @@ impl World {
         for node in nodes.clone() {
             self.heal_node(node);
         }
+        (0..self.plan.clusters.len()).for_each(|cluster| self.reunite(cluster, &nodes));
         for node in 0..self.home {
             if self.facts[node].alive {
                 self.saw(node, &Seen::Healed);
@@ -126,6 +128,8 @@ impl World {
     fn heal_servers(&mut self) {
         let clusters = self.plan.clusters.len();
         let all: Vec<SocketAddrV4> = self.servers.keys().copied().collect();
+        let masters: Vec<Option<SocketAddrV4>> =
+            (0..clusters).map(|cluster| self.master_to_heal(cluster)).collect();
         for address in all {
             let server = self.servers.get_mut(&address).expect("listed");
             (server.lies, server.refuses, server.lag) = (Lies::default(), Refuses::default(), 0);
@@ -135,7 +139,7 @@ impl World {
                 self.restore_password(address, cluster);
             }
             self.resume_server(address);
-            let master = (cluster < clusters).then(|| self.master_of(cluster)).flatten();
+            let master = masters.get(cluster).copied().flatten();
             let replicas = self.plan.clusters.get(cluster).map_or(0, |cluster| cluster.replicas);
             if replicas >= 2 && master != Some(address) && self.rng.random_bool(0.1) {
                 // It stays as it is, which may be dead.
@@ -180,7 +184,8 @@ impl World {
             let name = self.plan.clusters[cluster].name.clone();
             let disk = &self.facts[node].disk;
             let known = disk.masters.iter().find(|master| master.name.as_str() == name);
-            if known.is_none_or(|master| master.replicas.is_empty() && master.peers.is_empty()) {
+            let is_new = known.is_none_or(|master| master.replicas.is_empty() && master.peers.is_empty());
+            if is_new || self.all_lost(cluster) {
                 // It was told of the master while nobody could tell it the rest.
                 self.monitor_again(node, cluster);
             }

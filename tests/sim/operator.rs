@@ -1,9 +1,9 @@
 //! What people do to a fleet: commands to Sentinels, passwords and roles of servers, machines that change their owner.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddrV4;
 
 use rand::Rng;
-use sentineld::model::Epoch;
 use sentineld::wire::{Frame, ReplyDecoder};
 
 use crate::clock::MILLI;
@@ -100,7 +100,7 @@ impl World {
     /// Where somebody who looks finds the master: at the configured address, unless that server follows somebody, or is dead while another
     /// one is a master; then the one with the most replicas in step.
     fn master_in_force(&self, cluster: usize) -> Option<SocketAddrV4> {
-        let configured = self.master_of(cluster)?;
+        let Some(configured) = self.master_of(cluster) else { return self.most_followed(cluster) };
         let masters = self.servers.values();
         let masters =
             masters.filter(|server| server.cluster == cluster && server.alive && server.is_master());
@@ -112,38 +112,40 @@ impl World {
         Some(found.map_or(configured, |server| server.address))
     }
 
-    /// Servers that somebody made to follow each other by hand are ended as a circle: the configured master becomes one again.
-    ///
-    /// No Sentinel has to find out of that: ten times down-after later no replica may be promoted any more.
-    pub fn untangle(&mut self, cluster: usize) {
-        let Some(configured) = self.master_of(cluster) else { return };
-        let (mut at, mut steps) = (configured, 0);
-        while let Some(next) = self.servers.get(&at).and_then(Server::master) {
-            (at, steps) = (next, steps + 1);
-            if steps > self.servers.len() {
-                let fresh = self.fresh_id();
-                self.servers.get_mut(&configured).expect("it follows somebody").become_master(&fresh);
-                return self.note(&format!("{configured} is made a master again by hand"));
-            }
-        }
+    /// No file names the master any more: REMOVE was saved, and the disk lost the MONITOR after it. It is known by its replicas then, dead
+    /// or alive.
+    fn most_followed(&self, cluster: usize) -> Option<SocketAddrV4> {
+        let ours = || self.servers.values().filter(move |server| server.cluster == cluster);
+        let followers = |master: &Server| ours().filter(|server| server.follows(master.address)).count();
+        let found = ours().max_by_key(|server| (server.is_master(), followers(server), server.offset));
+        found.map(|server| server.address)
     }
 
-    /// No file of ours knows anything of a master but an address that it was given.
-    fn all_forgot(&self, cluster: usize) -> bool {
-        let name = &self.plan.clusters[cluster].name;
-        let files = self.facts[..self.home].iter().flat_map(|facts| &facts.disk.masters);
-        files.filter(|master| master.name.as_str() == name).all(|master| {
-            master.replicas.is_empty() && master.peers.is_empty() && master.config_epoch == Epoch::ZERO
-        })
+    /// The address that all of a cluster are healed for: the configured one, if there is one.
+    pub fn master_to_heal(&self, cluster: usize) -> Option<SocketAddrV4> {
+        self.master_of(cluster).or_else(|| self.most_followed(cluster))
+    }
+
+    /// Where an operator tells a Sentinel that a master is.
+    pub fn master_to_tell(&self, cluster: usize) -> Option<SocketAddrV4> {
+        // Where there are others, their configuration is the one to join: another address in the same epoch would contradict it for ever.
+        // If no file remembers anything, or they contradict each other, the operator has to look.
+        let newest = self.files(cluster, 0..self.home).map(|(_, master)| master.config_epoch).max();
+        let newest =
+            self.files(cluster, 0..self.home).filter(|(_, master)| Some(master.config_epoch) == newest);
+        let places: BTreeSet<(&str, u16)> =
+            newest.map(|(_, master)| (master.host.as_str(), master.port)).collect();
+        let looks = self.home == 1 || places.len() > 1 || self.all_forgot(cluster);
+        if looks { self.master_in_force(cluster) } else { self.master_of(cluster) }
     }
 
     /// Takes a master out of a Sentinel's hands, and gives it back with the address that the others know, or where it is found.
     pub fn monitor_again(&mut self, node: usize, cluster: usize) {
-        // Where there are others, their configuration is the one to join: another address in the same epoch would contradict it for ever.
-        // If no file remembers anything, the operator has to look.
-        let looks = self.home == 1 || self.all_forgot(cluster);
-        let found = if looks { self.master_in_force(cluster) } else { self.master_of(cluster) };
-        let Some(master) = found else { return };
+        let Some(master) = self.master_to_tell(cluster) else { return };
+        self.monitor_at(node, cluster, master);
+    }
+
+    pub fn monitor_at(&mut self, node: usize, cluster: usize, master: SocketAddrV4) {
         let name = self.plan.clusters[cluster].name.clone();
         let watch = self.plan.sentinels[node].watches[cluster].clone();
         let (ip, port, quorum) =
@@ -192,20 +194,19 @@ impl World {
     }
 
     /// A server without our data is called another cluster's, as the log says. The operator does what the log asks for: it is ours, so it is
-    /// made to follow the master. No Sentinel could know: it started empty, or copied the neighbours', and has company that nobody knows.
+    /// made to follow the master. No Sentinel could know: it started empty, or copied the neighbours', or missed two promotions, of which the
+    /// Sentinel that calls it so has seen the last only; and it has company that nobody knows.
     pub fn bring_home(&mut self, cluster: usize) {
         let Some(master) = self.master_of(cluster) else { return };
-        let called = std::mem::take(&mut self.called_foreign);
-        for address in called.into_iter().filter(|address| *address != master) {
+        let history = self.servers.get(&master).map(Server::history).unwrap_or_default();
+        for address in self.called_foreign.clone() {
             let now = self.now;
-            let Some(server) = self.servers.get_mut(&address).filter(|server| server.cluster == cluster)
-            else {
-                continue;
-            };
-            if !server.alive {
-                // It may be back later, and the operator remembers.
-                self.called_foreign.insert(address);
-            } else if server.lost_data && server.follow(now, master) {
+            let server = self.servers.get_mut(&address).filter(|server| server.cluster == cluster);
+            // One that is dead may be back later, and the operator remembers.
+            let Some(server) = server.filter(|server| server.alive) else { continue };
+            self.called_foreign.remove(&address);
+            let unknown = server.lost_data || !server.history().iter().any(|id| history.contains(id));
+            if address != master && unknown && server.follow(now, master) {
                 self.note(&format!("{address} is made to follow {master} by hand, as the log asks for"));
             }
         }

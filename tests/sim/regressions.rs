@@ -63,4 +63,54 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         1366,
         "a new Sentinel promoted a replica, and re-pointed the neighbours' with the others before it compared them",
     ),
+    (
+        "an empty replica, copied",
+        380000000004944,
+        "nobody was promoted any more: the master had been made to follow its empty replica by hand, and was restarted before that was seen",
+    ),
+    (
+        "copied, and led by who knows nobody",
+        380000000006575,
+        "the same, and a Sentinel that knew no replica was elected time and again",
+    ),
+    (
+        "gone with whom it follows",
+        380000000000477,
+        "the master followed a server that was gone by hand, and only one without data was left to promote",
+    ),
+    (
+        "all new",
+        375468324370635,
+        "all Sentinels were new, and knew each other and an address that was not the master's any more",
+    ),
+    (
+        "two who never meet",
+        380000000002717,
+        "two Sentinels were given the master anew, and nothing led from one to the other",
+    ),
+    (
+        "contradicted for ever",
+        380000000008287,
+        "two Sentinels were given two addresses of a master, both under epoch 0",
+    ),
+    (
+        "a copy of what the neighbours have",
+        380000000000246,
+        "a replica of one that had become the neighbours' was promoted by a Sentinel that had not seen the master since it started",
+    ),
+    (
+        "a replica that was followed has gone over",
+        375468324375385,
+        "a replica copied the neighbours' data from an old master whose address had passed to them, and was promoted",
+    ),
+    (
+        "REMOVE saved, MONITOR lost",
+        380000000001831,
+        "the only Sentinel lost power between saving REMOVE and MONITOR: nobody knew where to monitor the master again",
+    ),
+    (
+        "two promotions missed",
+        380000000002092,
+        "an old master with a replica that nobody knew was called another cluster's by a Sentinel that restarted",
+    ),
 ];

@@ -14,6 +14,7 @@ use crate::engine::cx::Cx;
 use crate::engine::election::{self, Tally, tally};
 use crate::engine::fleet::Fleet;
 use crate::engine::hole::Hole;
+use crate::engine::master::Won;
 use crate::engine::notice::Level;
 use crate::engine::probe;
 use crate::engine::tag::Entity;
@@ -150,7 +151,7 @@ pub fn step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instant> {
     match force {
         Force::No => contest(fleet, cx, id, &votes),
         Force::ByWord => {
-            elected(fleet, cx, id);
+            elected(fleet, cx, id, &votes);
             None
         }
         Force::Asking { again } => insist(fleet, cx, id, again, &votes),
@@ -166,7 +167,7 @@ fn contest(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, votes: &Tally) -> Optio
     };
     let needed = master.votes_needed_of(voters);
     if votes.ours >= needed {
-        elected(fleet, cx, id);
+        elected(fleet, cx, id, votes);
         return None;
     }
     let late = abort_when_late(fleet, cx, id, started_at)?;
@@ -192,7 +193,7 @@ fn insist(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, again: bool, votes: &Tal
     let Failover::Electing { asked_at, voters, .. } = master.failover else { return None };
     let majority = voters / 2 + 1;
     if votes.ours >= majority || cx.holes.has(Hole::ForcedWithoutVotes) {
-        elected(fleet, cx, id);
+        elected(fleet, cx, id, votes);
         return None;
     }
     let current = cx.globals.current_epoch;
@@ -240,7 +241,7 @@ fn abort_when_late(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, started_at: Ins
     None
 }
 
-fn elected(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
+fn elected(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, votes: &Tally) {
     let Failover::Electing { epoch, asked_at, force, .. } = fleet.masters[id].failover else { return };
     fleet.announce(cx, Level::Warning, "+elected-leader", Entity::Master(id), "");
     if cx.globals.simulate.after_election {
@@ -250,7 +251,7 @@ fn elected(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
     let (since, forced) = (cx.mono(), force != Force::No);
     let master = &mut fleet.masters[id];
     // Who voted for us leaves us alone from its vote on, which is no earlier than this.
-    master.stood_at = Some(asked_at);
+    master.won = Some(Won { stood_at: asked_at, votes: votes.ours });
     master.failover = Failover::Selecting { epoch, since, forced, refused: Vec::new() };
 }
 

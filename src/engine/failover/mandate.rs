@@ -12,6 +12,8 @@
 //! - a leader that may still be answered waits, for failover-timeout at most. What was carried out can't be taken back, and is better made
 //!   known than left unnamed: but only if a majority still names the configuration before it (`promote::on_promoted`);
 //! - it votes for others again, which ends it.
+//!
+//! And it ends when others become known of whom too few voted: then the votes were no majority.
 
 use std::time::Duration;
 
@@ -19,6 +21,7 @@ use super::{Failover, abort, wait};
 use crate::engine::cx::Cx;
 use crate::engine::fleet::Fleet;
 use crate::engine::hole::Hole;
+use crate::engine::master::Master;
 use crate::engine::notice::Level;
 use crate::model::{Instant, MasterId};
 
@@ -57,7 +60,7 @@ pub fn check(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Mandate {
     if cx.holes.has(Hole::KeepsLostMandate) {
         return Mandate::Held(None);
     }
-    let expiry = expiry(fleet, cx, id).filter(|_| may_promote(fleet, id));
+    let expiry = expiry(fleet, cx, id).filter(|_| may_promote(&fleet.masters[id].failover));
     let Some((event, reason)) = objection(fleet, cx, id, expiry) else {
         return Mandate::Held(expiry.map(|at| at + Duration::from_nanos(1)));
     };
@@ -84,6 +87,12 @@ fn objection(
     } else if leads(fleet, id) && voted_for_another {
         let voted = ballot.epoch;
         Some((NOT_ELECTED, format!("we voted for another in epoch {voted}, and were elected in {epoch}")))
+    } else if let Some(won) = too_few(master) {
+        let needed = master.votes_needed();
+        Some((
+            NOT_ELECTED,
+            format!("{won} voted for us, and of the Sentinels known by now {needed} would have to"),
+        ))
     } else if expiry.is_some_and(|expiry| cx.mono() > expiry) {
         let event = match master.failover {
             Failover::Selecting { .. } => "-failover-abort-no-good-slave",
@@ -99,14 +108,22 @@ fn leads(fleet: &Fleet, id: MasterId) -> bool {
     matches!(fleet.masters[id].failover, Failover::Selecting { .. } | Failover::Promoting { .. })
 }
 
+/// The votes that elected us, if they are not enough for those who are known by now, and nobody is promoted yet. Who was made to forget
+/// the others, or never met them, is elected by its own vote; meeting them it has to ask them.
+fn too_few(master: &Master) -> Option<usize> {
+    let votes = master.won?.votes;
+    let counts = may_promote(&master.failover) && !master.failover.is_forced();
+    (counts && votes < master.votes_needed()).then_some(votes)
+}
+
 /// Elected, and SLAVEOF NO ONE not sent to the present candidate.
-fn may_promote(fleet: &Fleet, id: MasterId) -> bool {
-    matches!(fleet.masters[id].failover, Failover::Selecting { .. } | Failover::Promoting { sent: false, .. })
+fn may_promote(failover: &Failover) -> bool {
+    matches!(failover, Failover::Selecting { .. } | Failover::Promoting { sent: false, .. })
 }
 
 /// When the term of the last election that we won is over.
 pub fn expiry(fleet: &Fleet, cx: &Cx, id: MasterId) -> Option<Instant> {
-    fleet.masters[id].stood_at.map(|at| at + term(fleet, cx, id))
+    fleet.masters[id].won.map(|won| won.stood_at + term(fleet, cx, id))
 }
 
 /// How long an election is good for.

@@ -8,7 +8,7 @@
 //! One that was without its master for more than ten times down-after, and the time that the master is down, is no rival: it may not be promoted
 //! at all (§9.3). The time since a master says that it follows somebody counts as well, if that is longer.
 //! Before the master has reported since a start or a reset, nobody can tell whose data a replica has that follows a server which is not in the file:
-//! it is not compared, and may be passed over.
+//! it is not compared, and may be passed over. Nor is a server that passed to another cluster by now, whatever data both have.
 //! Reference Sentinels are skipped: they choose by reports up to 30 s old.
 //!
 //! Can't see: what a replica that lies really has. Which lineage is the right one is for another property.
@@ -217,7 +217,9 @@ impl BestReplica {
             let follows = host.zip(report.master_port).map(|(host, port)| SocketAddrV4::new(host, port));
             informed || follows.is_none_or(|address| ours.contains(&address))
         };
-        addresses.into_iter().filter(move |address| *address != chosen).filter_map(move |address| {
+        let cluster = move |address| scene.servers.get(&address).map(|server| server.cluster);
+        let others = addresses.into_iter().filter(move |address| *address != chosen);
+        others.filter(move |address| cluster(*address) == cluster(chosen)).filter_map(move |address| {
             let known = self.servers.get(&(scene.node, address))?;
             let (at, report) = known.reported.as_ref()?;
             let fit = known.linked && !known.down && scene.at < known.alive_at + SILENT;
@@ -262,6 +264,7 @@ fn merit(report: &InfoReport) -> (i32, u64) {
 mod tests {
     use super::*;
     use crate::properties::stage::*;
+    use crate::redis::Server;
 
     const GOOD: &str = "role:slave;slave_priority:100;slave_repl_offset:70;master_replid:abc;";
 
@@ -294,6 +297,21 @@ mod tests {
         for worse in [GOOD.replace("70", "69"), GOOD.replace("100", "101")] {
             let (mut stage, seen) = choice(GOOD, &worse, 3);
             stage.wrong(seen);
+        }
+    }
+
+    #[test]
+    fn who_passed_to_another_cluster_is_no_rival() {
+        for (cluster, fine) in [(0, false), (1, true)] {
+            let (mut stage, seen) = choice(&GOOD.replace("70", "99"), GOOD, 3);
+            for (number, cluster) in [(2, cluster), (3, 0)] {
+                stage.servers.insert(server(number), Server::new(server(number), cluster, "abc"));
+            }
+            if fine {
+                stage.fine(seen)
+            } else {
+                stage.wrong(seen)
+            };
         }
     }
 

@@ -10,6 +10,7 @@ use std::net::SocketAddrV4;
 use sentineld::model::Epoch;
 use sentineld::wire::Hello;
 
+use super::leads::Leads;
 use super::words;
 use crate::seen::{Scene, Seen};
 
@@ -21,11 +22,13 @@ pub struct Knowledge {
     known: BTreeMap<(usize, String), (Epoch, SocketAddrV4)>,
     /// By Sentinel, master and sender: the last hello of one that was no peer when it came.
     strangers: BTreeMap<(usize, String, String), Hello>,
+    leads: Leads,
 }
 
 impl Knowledge {
     /// Takes what was seen into account. Call before asking.
     pub fn see(&mut self, scene: &Scene, seen: &Seen) {
+        self.leads.see(scene, seen);
         match seen {
             Seen::Started => {
                 self.known.retain(|(node, _), _| *node != scene.node);
@@ -43,6 +46,14 @@ impl Knowledge {
                     self.known.remove(&(scene.node, named.master.to_owned()));
                 }
                 self.read_file(scene);
+            }
+            Seen::Notice { name, payload } if name == "+switch-master" => {
+                // Whether it could save its own promotion or not.
+                let Some((master, _, new)) = words::switch(payload) else { return };
+                let lead = self.leads.of(scene.node, master).filter(|lead| lead.promoted == Some(new));
+                if let Some(epoch) = lead.and_then(|lead| lead.epoch) {
+                    self.note(scene.node, master, epoch, new);
+                }
             }
             Seen::Greeted { hello, .. } => self.learn(scene, hello),
             Seen::Heard { hello } if known_peer(scene, hello) => self.learn(scene, hello),

@@ -83,8 +83,6 @@ impl Leads {
                 }
             }
             Seen::Notice { name, payload } => node.notice(scene, name, payload),
-            // What it was told to begin has begun by now, or was refused. The reference may wait for its disk first.
-            Seen::Turned if scene.facts().kind == Kind::Ours => node.orders.clear(),
             _ => {}
         }
     }

@@ -2,7 +2,7 @@
 //! whatever repair, late failover or return from a pause (spec 2 §5.3, §14.4 rule 7). That would cut the clients off from the only server
 //! that they all were sent to.
 //!
-//! Known is the configuration of the greatest epoch in its file, its own hellos, and the hellos of its peers that reached it. Reference
+//! Known is the configuration of the greatest epoch in its file, its own promotions, its own hellos, and the hellos of its peers that reached it. Reference
 //! Sentinels are skipped: one that promotes a replica and misses its confirmation later demotes it again (§9.11).
 //!
 //! Can't see: a master that a configuration names of which this Sentinel has not heard yet.
@@ -53,6 +53,14 @@ mod tests {
         let mut stage = Stage::new(NoDemotion::default());
         stage.fine(Seen::Started).wrong(pointed(1, Some(2)));
         stage.fine(heard(hello(1, 1, 2, 1))).wrong(pointed(2, Some(1))).fine(pointed(1, Some(2)));
+    }
+
+    #[test]
+    fn its_own_promotion_counts_saved_or_not() {
+        let mut stage = Stage::new(NoDemotion::default());
+        stage.fine(Seen::Started).elected(1, &[1], 2);
+        stage.says("+promoted-slave", &of_replica(2, 1)).wrong(pointed(1, Some(2)));
+        stage.fine(switched(1, 2)).fine(pointed(1, Some(2))).wrong(pointed(2, Some(1)));
     }
 
     #[test]

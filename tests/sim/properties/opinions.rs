@@ -3,7 +3,8 @@
 //!
 //! Counted are the answers that reached it on connections it still had, each about the addresses that the peer was asked about before: a
 //! Sentinel that asked about two can't be told which of them an answer was about. The quorum is the least that
-//! its file or an operator's SET gave since its start. Reference Sentinels are skipped: opinions survive their switches.
+//! its file or an operator's SET gave since its start. What is taken back at the very moment of the verdict counts: of what arrived
+//! together each piece is acted on by itself, and what follows is shown after all of it. Reference Sentinels are skipped: opinions survive their switches.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
@@ -25,11 +26,23 @@ pub struct Opinions {
 struct Node {
     /// By peer: the addresses it was asked about.
     asked: BTreeMap<SocketAddrV4, BTreeSet<SocketAddrV4>>,
-    /// By peer and master: it was told to be down then.
-    down: BTreeMap<(SocketAddrV4, SocketAddrV4), u64>,
+    /// By peer and master: it was told to be down.
+    down: BTreeMap<(SocketAddrV4, SocketAddrV4), Opinion>,
     /// What it holds for subjectively down itself.
     sdown: BTreeSet<SocketAddrV4>,
     quorums: BTreeMap<String, u32>,
+}
+
+/// A peer said that a master is down.
+struct Opinion {
+    heard_at: u64,
+    taken_back_at: Option<u64>,
+}
+
+impl Opinion {
+    fn counts(&self, now: u64) -> bool {
+        now <= self.heard_at + FRESH && self.taken_back_at.is_none_or(|at| at == now)
+    }
 }
 
 impl Property for Opinions {
@@ -51,9 +64,11 @@ impl Property for Opinions {
                 for about in node.asked.get(from).into_iter().flatten() {
                     let key = (*from, *about);
                     if reply.down {
-                        node.down.insert(key, scene.at);
-                    } else if node.asked[from].len() == 1 {
-                        node.down.remove(&key);
+                        node.down.insert(key, Opinion { heard_at: scene.at, taken_back_at: None });
+                    } else if node.asked[from].len() == 1
+                        && let Some(opinion) = node.down.get_mut(&key)
+                    {
+                        opinion.taken_back_at.get_or_insert(scene.at);
                     }
                 }
             }
@@ -103,10 +118,8 @@ impl Node {
         if !self.sdown.contains(&master) {
             return Err(format!("{master} is objectively down for who does not hold it for down itself"));
         }
-        let fresh = |((_, about), at): &(&(SocketAddrV4, SocketAddrV4), &u64)| {
-            *about == master && scene.at <= **at + FRESH
-        };
-        let opinions = self.down.iter().filter(fresh).count();
+        let about_it = self.down.iter().filter(|((_, about), _)| *about == master);
+        let opinions = about_it.filter(|(_, opinion)| opinion.counts(scene.at)).count();
         if 1 + opinions >= quorum {
             return Ok(());
         }
@@ -142,7 +155,8 @@ mod tests {
         let mut stage = Stage::new(Opinions::default());
         stage.fine(Seen::Started).says("+sdown", &of_master(1)).wrong(odown());
         stage.fine(asked(sentinel(1), 0, None)).fine(opinion(1, true)).fine(odown());
-        stage.fine(asked(sentinel(1), 0, None)).fine(opinion(1, false)).wrong(odown());
+        stage.fine(asked(sentinel(1), 0, None)).fine(opinion(1, false)).fine(odown());
+        stage.at(1).wrong(odown());
         stage.fine(asked(sentinel(1), 0, None)).fine(opinion(1, true)).says("+sdown", &of_master(2));
         stage.wrong(notice("+odown", &format!("{} #quorum 2/2", of_master(2))));
     }

@@ -149,6 +149,12 @@ impl Server {
         matches!(&self.role, Role::Replica(following) if following.link == Link::Up)
     }
 
+    /// The replication ids that INFO tells.
+    pub fn history(&self) -> Vec<String> {
+        let before = self.replid2.iter().map(|(id, _)| id);
+        std::iter::once(&self.replid).chain(before).cloned().collect()
+    }
+
     pub fn accept(&mut self, wire: Wire) {
         self.clients.insert(wire, Client::default());
     }
