@@ -39,7 +39,7 @@ pub struct BestReplica {
     odown: BTreeMap<(usize, String), u64>,
     /// By Sentinel and master: since when it is subjectively down.
     sdown: BTreeMap<(usize, String), u64>,
-    /// By Sentinel and master: the down-after that an operator set last, in milliseconds; the file may know of it later.
+    /// By Sentinel and master: the down-after that an operator set last, in nanoseconds; the file may know of it later.
     set: BTreeMap<(usize, String), u64>,
     /// Sentinels, with the masters whose own report they have had.
     informed: BTreeSet<(usize, String)>,
@@ -141,30 +141,23 @@ impl BestReplica {
 
     fn ordered(&mut self, scene: &Scene, words: &[String]) {
         self.informed.retain(|(node, name)| *node != scene.node || !words::forgets(words, name));
-        let value =
-            words.iter().skip_while(|word| !word.eq_ignore_ascii_case("down-after-milliseconds")).nth(1);
-        if let (verb, Some(name)) = words::order(words)
-            && verb == "SET"
-            && let Some(millis) = value.and_then(|value| value.parse::<u64>().ok())
-        {
-            self.set.insert((scene.node, name.to_owned()), millis);
+        if let Some((name, nanos)) = words::set_down_after(words) {
+            self.set.insert((scene.node, name.to_owned()), nanos);
         }
     }
 
     /// For how long a replica may have been without its master, in milliseconds.
     fn longest_absence(&self, scene: &Scene, master: &Named) -> u128 {
         let key = (scene.node, master.master.to_owned());
-        let file =
-            words::master(&scene.facts().disk, master.master).map(|master| master.down_after.as_millis());
-        let set = self.set.get(&key).map(|millis| u128::from(*millis));
-        let down_after = file.into_iter().chain(set).min().unwrap_or(0);
+        let file = words::down_after(&scene.facts().disk, master.master);
+        let down_after = file.into_iter().chain(self.set.get(&key).copied()).min().unwrap_or(0);
         let demoted_at =
             self.servers.get(&(scene.node, master.master_address)).and_then(|known| known.demoted_at);
         let gone = self
             .sdown
             .get(&key)
             .map_or(0, |at| scene.at - demoted_at.map_or(*at, |demoted| demoted.min(*at)));
-        10 * down_after + u128::from(gone / 1_000_000)
+        u128::from((10 * down_after + gone) / 1_000_000)
     }
 
     fn judge(&self, scene: &Scene, named: &Named, lead: &Lead) -> Result<(), String> {
