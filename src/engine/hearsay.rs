@@ -29,6 +29,7 @@ use super::lineage;
 use super::notice::Level;
 use super::quarantine;
 use super::repair;
+use super::replica::Replica;
 use super::report::follows;
 use super::tag::Entity;
 use crate::model::{Address, Epoch, Instant, LinkId, MasterId, ReplicaId, RunId};
@@ -103,7 +104,7 @@ pub fn distrusts(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, hello: &Hello, vi
     if is_one_of_us(fleet, cx, id, hello, &address)
         || cx.holes.has(Hole::FollowsForeign)
         || lineage::has_kin_at(fleet, id, &address)
-        || (is_alone(fleet, id) && !repair::looks_sane(fleet, cx, id))
+        || (is_alone(fleet, id) && !repair::looks_sane(fleet, cx, id) && !is_missed(fleet, id))
     {
         return false;
     }
@@ -287,4 +288,17 @@ fn is_alone(fleet: &Fleet, id: MasterId) -> bool {
     master.peers.is_empty()
         && aside.peers.is_empty()
         && (master.info.role == Role::Replica || (master.replicas.is_empty() && aside.replicas.is_empty()))
+}
+
+/// The master that said it is none does not answer any more, and a replica that does says that it follows it still: whoever was promoted
+/// elsewhere would have that one follow him by now.
+fn is_missed(fleet: &Fleet, id: MasterId) -> bool {
+    let master = &fleet.masters[id];
+    let replicas = || master.replicas.iter().map(|replica| &fleet.replicas[*replica]);
+    let follows_it = |replica: &Replica| {
+        let place = fleet.current_address(id);
+        replica.info.role == Role::Replica
+            && follows(replica.master_host.as_deref(), replica.master_port, place)
+    };
+    master.instance.s_down && replicas().any(|replica| !replica.instance.s_down && follows_it(replica))
 }

@@ -13,11 +13,14 @@
 //! Invariant: what is not known (old servers give no ids, a start knows none) is never held against an instance.
 
 mod descent;
+mod upstream;
 
 pub use descent::{objection, standing};
 
 use std::collections::VecDeque;
 use std::time::Duration;
+
+use upstream::Upstream;
 
 use super::cx::Cx;
 use super::fleet::Fleet;
@@ -44,8 +47,8 @@ pub struct Lineage {
     doubted: Vec<String>,
     /// The run id under which the master was last seen to be one.
     process: Option<String>,
-    /// Whom that very process follows now.
-    gone_to: Option<Address>,
+    /// Whom the server at the master's address follows now, and is in step with.
+    upstream: Option<Upstream>,
 }
 
 /// What an instance's last INFO says of where its data comes from.
@@ -95,11 +98,6 @@ impl Lineage {
         self.latest.as_ref().is_some_and(|id| !self.doubted.contains(id))
     }
 
-    /// Whom the master follows, that was one in the same process, and is in step with: somebody ordered that.
-    pub fn gone_to(&self) -> Option<&Address> {
-        self.gone_to.as_ref()
-    }
-
     /// True if both are known and have nothing in common.
     fn excludes(&self, ids: &[String]) -> bool {
         self.is_known() && !ids.is_empty() && !self.shares(ids)
@@ -131,14 +129,14 @@ pub fn on_info(fleet: &mut Fleet, cx: &mut Cx, entity: Entity, report: &InfoRepo
 fn on_master_info(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, report: &InfoReport) {
     let ids = ids_of(report);
     if report.role != Some(Role::Master) || ids.is_empty() {
-        return follow_process(fleet, id, report);
+        return upstream::on_demoted(fleet, id, report);
     }
     let master = &mut fleet.masters[id];
     let new = master.lineage.excludes(&ids);
     master.lineage.learn(&ids);
     master.lineage.latest = ids.first().cloned();
     master.lineage.process = report.run_id.clone().filter(|_| master.lineage.is_sure());
-    master.lineage.gone_to = None;
+    master.lineage.upstream = None;
     if new {
         let keys = if report.keys == 0 { "it has no keys" } else { "its data set may be another" };
         let text = format!(
@@ -148,33 +146,6 @@ fn on_master_info(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, report: &InfoRep
         );
         cx.log(Level::Warning, text);
     }
-}
-
-/// The master says that it is none. If it is the process that it was as a master, no other server can have taken its address: it was told
-/// to follow whom it follows, and that is where the master is.
-fn follow_process(fleet: &mut Fleet, id: MasterId, report: &InfoReport) {
-    let same = report.run_id.is_some() && report.run_id == fleet.masters[id].lineage.process;
-    let in_step = report.role == Some(Role::Replica) && report.master_link_up == Some(true);
-    let place = report.master_host.as_deref().zip(report.master_port).filter(|_| in_step);
-    let place = place.map(|(host, port)| fleet.address(host, port));
-    let ids = ids_of(report);
-    if place
-        .as_ref()
-        .is_some_and(|place| is_ours(fleet, id, place) && (same || is_source(fleet, id, place, &ids)))
-    {
-        // It has the data of that one now, and whoever is promoted must not be held to what it had before.
-        fleet.masters[id].lineage.learn(&ids);
-    }
-    fleet.masters[id].lineage.gone_to = place.filter(|_| same);
-}
-
-/// A replica is a master with that data, by its own words on the connection of now.
-fn is_source(fleet: &Fleet, id: MasterId, address: &Address, ids: &[String]) -> bool {
-    fleet.find_replica(id, address).is_some_and(|replica| {
-        let source = &fleet.replicas[replica];
-        let shares = source.origin.ids.iter().any(|id| ids.contains(id));
-        source.info.role == Role::Master && shares && is_introduced(fleet, replica)
-    })
 }
 
 /// Keeps the replication ids that an instance reports.
@@ -223,7 +194,7 @@ pub fn inherit(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, new: &Address) {
     }
     lineage.learn(&ids);
     lineage.latest = ids.first().filter(|_| promoted).cloned();
-    (lineage.process, lineage.gone_to) = (None, None);
+    (lineage.process, lineage.upstream) = (None, None);
     if knew {
         return;
     }

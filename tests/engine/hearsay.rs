@@ -332,3 +332,25 @@ fn a_replaced_sentinel_leads_nobody_to_another_cluster() {
     lab.hello_line(&replaced(7000));
     assert_eq!(at(&lab), 6000, "{}", lab.history());
 }
+
+#[test]
+fn who_lost_touch_follows_no_stranger_while_a_replica_still_follows_the_dead_master() {
+    for (other, dead, followed) in [
+        (replica(6002, 6000, OURS), true, false),
+        (replica(6002, 7000, NEW), true, true),
+        (replica(6002, 6000, OURS), false, true),
+    ] {
+        let mut lab = lab_with(2, 0, |settings| settings.masters[0].quorum = 2);
+        lab.stub(6000).info = Some(replica(6000, 6002, OURS));
+        lab.stub(6001).info = Some(replica(6001, 7000, NEW));
+        lab.stub(6002).info = Some(other.clone());
+        lab.restart();
+        lab.run(11_000);
+        if dead {
+            lab.kill(6000);
+            lab.run(2_000);
+        }
+        lab.hello_line(&greeting(9, 7, 7000));
+        assert_eq!(at(&lab) == 7000, followed, "{other} {dead}: {}", lab.history());
+    }
+}

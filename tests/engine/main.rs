@@ -3,6 +3,7 @@
 mod asking;
 mod commands;
 mod contact;
+mod copies;
 mod crowd;
 mod denials;
 mod descent;

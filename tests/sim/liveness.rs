@@ -1,7 +1,7 @@
 //! The end of every run: a core heals, whatever else is broken stays broken, and within a bound all is well, and stays so.
 //!
-//! The core is a majority of the Sentinels (and as many as the quorum asks for), all servers but perhaps one replica, and the network between
-//! them. All is well when the files of all core Sentinels and what they tell clients name one address, that server is a master, and every
+//! The core is a majority of the Sentinels (and as many as the quorum asks for), the master, at least one replica, if it has any, and most
+//! often all of them, and the network between them. All is well when the files of all core Sentinels and what they tell clients name one address, that server is a master, and every
 //! other server that lives follows it and is in step; and the core Sentinels know all who follow it, because without them there is nobody
 //! to promote.
 //!
@@ -116,6 +116,7 @@ impl World {
         for node in nodes.clone() {
             self.heal_node(node);
         }
+        (0..self.plan.clusters.len()).for_each(|cluster| self.reunite(cluster, &nodes));
         for node in 0..self.home {
             if self.facts[node].alive {
                 self.saw(node, &Seen::Healed);
@@ -129,6 +130,8 @@ impl World {
         let all: Vec<SocketAddrV4> = self.servers.keys().copied().collect();
         let masters: Vec<Option<SocketAddrV4>> =
             (0..clusters).map(|cluster| self.master_to_heal(cluster)).collect();
+        let ours = |cluster| self.servers.values().filter(|server| server.cluster == cluster).count();
+        let mut alive: Vec<usize> = (0..clusters).map(ours).collect();
         for address in all {
             let server = self.servers.get_mut(&address).expect("listed");
             (server.lies, server.refuses, server.lag) = (Lies::default(), Refuses::default(), 0);
@@ -139,9 +142,10 @@ impl World {
             }
             self.resume_server(address);
             let master = masters.get(cluster).copied().flatten();
-            let replicas = self.plan.clusters.get(cluster).map_or(0, |cluster| cluster.replicas);
-            if replicas >= 2 && master != Some(address) && self.rng.random_bool(0.1) {
-                // It stays as it is, which may be dead.
+            let spares = alive.get(cluster).is_some_and(|alive| *alive > 2);
+            if spares && master != Some(address) && self.rng.random_bool(0.1) {
+                // It stays as it is, which may be dead: the master and a replica are left.
+                alive[cluster] -= 1;
                 continue;
             }
             self.restart_server(address, 0, true, false);
@@ -183,7 +187,8 @@ impl World {
             let name = self.plan.clusters[cluster].name.clone();
             let disk = &self.facts[node].disk;
             let known = disk.masters.iter().find(|master| master.name.as_str() == name);
-            if known.is_none_or(|master| master.replicas.is_empty() && master.peers.is_empty()) {
+            let is_new = known.is_none_or(|master| master.replicas.is_empty() && master.peers.is_empty());
+            if is_new || self.all_lost(cluster) {
                 // It was told of the master while nobody could tell it the rest.
                 self.monitor_again(node, cluster);
             }

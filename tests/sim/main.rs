@@ -22,6 +22,7 @@ mod properties;
 mod redis;
 mod reference;
 mod regressions;
+mod remedies;
 mod runner;
 mod scenarios;
 // What no property asks for yet is there for the next one.

@@ -1,9 +1,9 @@
 //! What people do to a fleet: commands to Sentinels, passwords and roles of servers, machines that change their owner.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddrV4;
 
 use rand::Rng;
-use sentineld::model::Epoch;
 use sentineld::wire::{Frame, ReplyDecoder};
 
 use crate::clock::MILLI;
@@ -126,38 +126,26 @@ impl World {
         self.master_of(cluster).or_else(|| self.most_followed(cluster))
     }
 
-    /// Servers that somebody made to follow each other by hand are ended as a circle: the configured master becomes one again.
-    ///
-    /// No Sentinel has to find out of that: ten times down-after later no replica may be promoted any more.
-    pub fn untangle(&mut self, cluster: usize) {
-        let Some(configured) = self.master_to_heal(cluster) else { return };
-        let (mut at, mut steps) = (configured, 0);
-        while let Some(next) = self.servers.get(&at).and_then(Server::master) {
-            (at, steps) = (next, steps + 1);
-            if steps > self.servers.len() {
-                let fresh = self.fresh_id();
-                self.servers.get_mut(&configured).expect("it follows somebody").become_master(&fresh);
-                return self.note(&format!("{configured} is made a master again by hand"));
-            }
-        }
-    }
-
-    /// No file of ours knows anything of a master but an address that it was given.
-    fn all_forgot(&self, cluster: usize) -> bool {
-        let name = &self.plan.clusters[cluster].name;
-        let files = self.facts[..self.home].iter().flat_map(|facts| &facts.disk.masters);
-        files.filter(|master| master.name.as_str() == name).all(|master| {
-            master.replicas.is_empty() && master.peers.is_empty() && master.config_epoch == Epoch::ZERO
-        })
+    /// Where an operator tells a Sentinel that a master is.
+    pub fn master_to_tell(&self, cluster: usize) -> Option<SocketAddrV4> {
+        // Where there are others, their configuration is the one to join: another address in the same epoch would contradict it for ever.
+        // If no file remembers anything, or they contradict each other, the operator has to look.
+        let newest = self.files(cluster, 0..self.home).map(|(_, master)| master.config_epoch).max();
+        let newest =
+            self.files(cluster, 0..self.home).filter(|(_, master)| Some(master.config_epoch) == newest);
+        let places: BTreeSet<(&str, u16)> =
+            newest.map(|(_, master)| (master.host.as_str(), master.port)).collect();
+        let looks = self.home == 1 || places.len() > 1 || self.all_forgot(cluster);
+        if looks { self.master_in_force(cluster) } else { self.master_of(cluster) }
     }
 
     /// Takes a master out of a Sentinel's hands, and gives it back with the address that the others know, or where it is found.
     pub fn monitor_again(&mut self, node: usize, cluster: usize) {
-        // Where there are others, their configuration is the one to join: another address in the same epoch would contradict it for ever.
-        // If no file remembers anything, the operator has to look.
-        let looks = self.home == 1 || self.all_forgot(cluster);
-        let found = if looks { self.master_in_force(cluster) } else { self.master_of(cluster) };
-        let Some(master) = found else { return };
+        let Some(master) = self.master_to_tell(cluster) else { return };
+        self.monitor_at(node, cluster, master);
+    }
+
+    pub fn monitor_at(&mut self, node: usize, cluster: usize, master: SocketAddrV4) {
         let name = self.plan.clusters[cluster].name.clone();
         let watch = self.plan.sentinels[node].watches[cluster].clone();
         let (ip, port, quorum) =

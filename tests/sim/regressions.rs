@@ -64,6 +64,36 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         "a new Sentinel promoted a replica, and re-pointed the neighbours' with the others before it compared them",
     ),
     (
+        "an empty replica, copied",
+        380000000004944,
+        "nobody was promoted any more: the master had been made to follow its empty replica by hand, and was restarted before that was seen",
+    ),
+    (
+        "copied, and led by who knows nobody",
+        380000000006575,
+        "the same, and a Sentinel that knew no replica was elected time and again",
+    ),
+    (
+        "gone with whom it follows",
+        380000000000477,
+        "the master followed a server that was gone by hand, and only one without data was left to promote",
+    ),
+    (
+        "all new",
+        375468324370635,
+        "all Sentinels were new, and knew each other and an address that was not the master's any more",
+    ),
+    (
+        "two who never meet",
+        380000000002717,
+        "two Sentinels were given the master anew, and nothing led from one to the other",
+    ),
+    (
+        "contradicted for ever",
+        380000000008287,
+        "two Sentinels were given two addresses of a master, both under epoch 0",
+    ),
+    (
         "a copy of what the neighbours have",
         380000000000246,
         "a replica of one that had become the neighbours' was promoted by a Sentinel that had not seen the master since it started",
@@ -87,5 +117,36 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         "the master's copy, restarted",
         392000000001456,
         "a master followed its emptied replica by hand and restarted: nobody was promoted, as the replica's history was not the master's",
+    ),
+    (
+        "elected by itself",
+        380000000008190,
+        "told to forget the master and to watch it again, a Sentinel was elected by its own vote, met the others, and promoted all the same",
+    ),
+    ("elected by itself, again", 380000000011433, "the same, by one vote of two"),
+    (
+        "a history of the day before",
+        380000000010912,
+        "a new master's last report before its promotion showed the neighbours' data, and so their servers were taken for ours",
+    ),
+    (
+        "taken back in the same breath",
+        380000000008903,
+        "an opinion came late, together with the word that it was withdrawn; the property saw the second only",
+    ),
+    (
+        "promoted, not saved",
+        380000000014950,
+        "the disk failed in the middle of a failover, and the property went by the file",
+    ),
+    (
+        "merged by hand",
+        380000000019928,
+        "our master had copied the neighbours' data, and nothing told the two apart any more",
+    ),
+    (
+        "the better one is the neighbours'",
+        380000000019481,
+        "the property compared the replica that was chosen with a server that had passed to another cluster",
     ),
 ];

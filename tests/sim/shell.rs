@@ -97,6 +97,9 @@ impl World {
             let seen = match input {
                 Input::Connected(..) => Seen::Linked { to, kind: conn.kind },
                 Input::Reply(_, _, Reply::Info(report)) => {
+                    trace::detail(self.now, &node.to_string(), || {
+                        format!("{to} is {}", trace::summary(report))
+                    });
                     Seen::Informed { server: to, report: report.clone() }
                 }
                 Input::Reply(_, _, reply) => Seen::Got { from: to, reply: reply.clone(), asked_at },

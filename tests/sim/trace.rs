@@ -6,6 +6,8 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::OnceLock;
 
+use sentineld::wire::InfoReport;
+
 /// Lines kept.
 const LINES: usize = 150;
 
@@ -48,4 +50,16 @@ pub fn detail(at: u64, who: &str, text: impl FnOnce() -> String) {
 /// The last lines.
 pub fn history() -> String {
     HISTORY.with_borrow(|history| history.iter().map(|line| format!("{line}\n")).collect())
+}
+
+/// What matters most of a report.
+pub fn summary(report: &InfoReport) -> String {
+    let followed = report.master_host.as_deref().zip(report.master_port);
+    let link = if report.master_link_up == Some(true) { "up" } else { "down" };
+    let role = followed.map_or_else(
+        || format!("{:?}", report.role),
+        |(host, port)| format!("a replica of {host}:{port} ({link})"),
+    );
+    let ids = [&report.repl_id, &report.repl_id2].map(|id| id.as_deref().unwrap_or("none"));
+    format!("{role}, run id {:?}, history {}, before {}, {} keys", report.run_id, ids[0], ids[1], report.keys)
 }

@@ -34,7 +34,9 @@ pub fn objection(fleet: &Fleet, cx: &Cx, replica: &Replica) -> Option<&'static s
         if origin.foreign {
             return Some("it belongs to another cluster");
         }
-        if other && !never_up && !follows_us(fleet, replica) {
+        // Whom the server at the master's address copies, this one is the master in fact, even if that server was restarted and can't be
+        // known again: two addresses of ours that belong together.
+        if other && !never_up && !follows_us(fleet, replica) && !lineage.is_copied_from(replica) {
             return Some("its data set has another replication history than the master's");
         }
         if is_elsewhere(fleet, replica) {

@@ -9,6 +9,9 @@
 //!
 //! A Sentinel that names the same address as before, which was given away meanwhile, has followed nobody: it has yet to learn better.
 //!
+//! A server of ours that copied the data of a stranger, before anybody could tell that it was one, and is the master by now has made the
+//! stranger's history ours: nothing tells the two apart any more.
+//!
 //! Can't see: strangers that follow nobody.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,8 +31,10 @@ pub struct Foreign {
     informed: BTreeSet<(usize, String)>,
     /// Which address each Sentinel named last as a master's: whose address is given away under it has sent nobody there.
     named: BTreeMap<(usize, String), SocketAddrV4>,
-    /// Sentinels, and the strangers that they could tell from the servers of a master.
-    strangers: BTreeSet<(usize, SocketAddrV4, String)>,
+    /// Sentinels, and the strangers that they could tell from the servers of a master, with the histories of their data.
+    strangers: BTreeMap<(usize, SocketAddrV4, String), BTreeSet<String>>,
+    /// By Sentinel and master: the histories of the data that the right master reported.
+    ours: BTreeMap<(usize, String), BTreeSet<String>>,
 }
 
 impl Property for Foreign {
@@ -48,7 +53,8 @@ impl Property for Foreign {
                     self.home.extend(places.filter_map(|place| Some(scene.servers.get(&place)?.cluster)));
                 }
                 self.informed.retain(|(node, _)| *node != scene.node);
-                self.strangers.retain(|(node, ..)| *node != scene.node);
+                self.strangers.retain(|(node, ..), _| *node != scene.node);
+                self.ours.retain(|(node, _), _| *node != scene.node);
                 self.named.retain(|(node, _), _| *node != scene.node);
                 for master in &scene.facts().disk.masters {
                     let key = (scene.node, master.name.to_string());
@@ -59,7 +65,8 @@ impl Property for Foreign {
             Seen::Ordered { words } => {
                 let node = scene.node;
                 self.informed.retain(|(at, name)| *at != node || !words::forgets(words, name));
-                self.strangers.retain(|(at, _, name)| *at != node || !words::forgets(words, name));
+                self.strangers.retain(|(at, _, name), _| *at != node || !words::forgets(words, name));
+                self.ours.retain(|(at, name), _| *at != node || !words::forgets(words, name));
             }
             Seen::Pointed { server, .. } if self.is_nobodys(scene, *server) => {
                 return Err(format!("{server} is told whom to follow, which belongs to another cluster"));
@@ -89,14 +96,17 @@ impl Foreign {
             (true, Some(Role::Master)) => {
                 let masters = scene.facts().disk.masters.iter();
                 let names = masters.filter(|master| words::place(master) == Some(address));
-                self.informed.extend(names.map(|master| (scene.node, master.name.to_string())));
+                for key in names.map(|master| (scene.node, master.name.to_string())) {
+                    self.ours.entry(key.clone()).or_default().extend(histories(report));
+                    self.informed.insert(key);
+                }
             }
             (false, Some(Role::Replica)) if self.is_at_home(scene, report) => {
-                self.strangers.retain(|(node, at, _)| *node != scene.node || *at != address);
+                self.strangers.retain(|(node, at, _), _| *node != scene.node || *at != address);
             }
             (false, Some(Role::Replica)) if report.master_link_up == Some(true) => {
                 let informed = self.informed.iter().filter(|(node, _)| *node == scene.node);
-                let told = informed.map(|(node, name)| (*node, address, name.clone()));
+                let told = informed.map(|(node, name)| ((*node, address, name.clone()), histories(report)));
                 self.strangers.extend(told);
             }
             _ => {}
@@ -126,9 +136,17 @@ impl Foreign {
     }
 
     fn is_stranger(&self, scene: &Scene, address: SocketAddrV4, master: &str) -> bool {
-        let known = self.strangers.contains(&(scene.node, address, master.to_owned()));
+        let told = self.strangers.get(&(scene.node, address, master.to_owned()));
+        let ours = self.ours.get(&(scene.node, master.to_owned()));
+        let known = told.is_some_and(|told| ours.is_none_or(|ours| ours.is_disjoint(told)));
         known && scene.servers.get(&address).is_some_and(|server| !self.home.contains(&server.cluster))
     }
+}
+
+/// The ids of what a server's data is, and was copied from.
+fn histories(report: &InfoReport) -> BTreeSet<String> {
+    let ids = [&report.repl_id, &report.repl_id2].into_iter().flatten();
+    ids.filter(|id| id.bytes().any(|byte| byte != b'0')).cloned().collect()
 }
 
 #[cfg(test)]
@@ -194,6 +212,18 @@ mod tests {
         stage.fine(info(1, "role:master;")).fine(info(3, IN_STEP)).wrong(pointed(3, Some(1)));
         stage.fine(info(3, "role:slave;master_host:10.0.0.1;master_port:6379;master_link_status:down;"));
         stage.fine(pointed(3, Some(2))).fine(info(3, IN_STEP)).wrong(pointed(3, Some(1)));
+    }
+
+    #[test]
+    fn whose_data_our_master_has_is_no_stranger_to_it() {
+        let (theirs, ours) = ("a".repeat(40), "b".repeat(40));
+        let stranger = format!("{IN_STEP}master_replid:{theirs};");
+        let mut stage = reused();
+        stage.fine(info(1, &format!("role:master;master_replid:{ours};"))).fine(info(3, &stranger));
+        stage.wrong(pointed(3, Some(1)));
+        stage.fine(info(1, &format!("role:master;master_replid:{ours};master_replid2:{theirs};")));
+        stage.fine(pointed(3, Some(1))).fine(ordered("SENTINEL RESET m")).fine(info(1, "role:master;"));
+        stage.fine(info(3, &stranger)).wrong(pointed(3, Some(1)));
     }
 
     #[test]

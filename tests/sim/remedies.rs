@@ -1,0 +1,100 @@
+//! What people repair at the end of a run, because only people can have broken it, and no Sentinel can find it out.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddrV4;
+
+use sentineld::conf::MasterSettings;
+use sentineld::model::Epoch;
+
+use crate::redis::Server;
+use crate::world::World;
+
+impl World {
+    /// Where the configured master was made to follow by hand ends in a circle, or at a server that is gone, while nobody else has our data:
+    /// it becomes a master again.
+    ///
+    /// No Sentinel has to find out of that. In a circle no replica may be promoted any more after ten times down-after; and in the other
+    /// case only a server that lost our data is left to promote.
+    pub fn untangle(&mut self, cluster: usize) {
+        let Some(configured) = self.master_to_heal(cluster) else { return };
+        let (mut at, mut steps) = (configured, 0);
+        while let Some(next) =
+            self.servers.get(&at).and_then(Server::master).filter(|_| steps <= self.servers.len())
+        {
+            (at, steps) = (next, steps + 1);
+        }
+        let has_ours = |server: &&Server| server.cluster == cluster && server.alive && !server.lost_data;
+        let elsewhere = self.servers.values().filter(has_ours).any(|server| server.address != configured);
+        let gone = steps > 0 && !elsewhere && self.servers.get(&at).is_none_or(|server| !server.alive);
+        if steps > self.servers.len() || gone {
+            let fresh = self.fresh_id();
+            self.servers.get_mut(&configured).expect("it follows somebody").become_master(&fresh);
+            self.note(&format!("{configured} is made a master again by hand"));
+        }
+    }
+
+    /// No file of ours knows anything of a master but an address that it was given, and perhaps other Sentinels who know no more.
+    pub fn all_forgot(&self, cluster: usize) -> bool {
+        let mut files = self.files(cluster, 0..self.home);
+        files.all(|(_, master)| master.replicas.is_empty() && master.config_epoch == Epoch::ZERO)
+    }
+
+    /// Nobody knows more than an address, and the server there follows another one.
+    pub fn all_lost(&self, cluster: usize) -> bool {
+        let server = self.master_of(cluster).and_then(|address| self.servers.get(&address));
+        self.all_forgot(cluster) && server.is_some_and(|server| !server.is_master())
+    }
+
+    /// What the files of some Sentinels have of a master.
+    pub fn files(
+        &self,
+        cluster: usize,
+        nodes: impl IntoIterator<Item = usize>,
+    ) -> impl Iterator<Item = (usize, &MasterSettings)> {
+        let name = self.plan.clusters[cluster].name.as_str();
+        let files = nodes
+            .into_iter()
+            .flat_map(|node| self.facts[node].disk.masters.iter().map(move |master| (node, master)));
+        files.filter(move |(_, master)| master.name.as_str() == name)
+    }
+
+    /// Who told Sentinels to monitor a master anew while some of them were away asks them now what they know (CKQUORUM, MASTERS), and finds
+    /// what none of them can find: that they were told of different addresses, which have the same epoch, 0; or that nothing leads from one
+    /// to the other, neither a Sentinel nor a server that both know. They are told where the master is once more.
+    pub fn reunite(&mut self, cluster: usize, nodes: &[usize]) {
+        let files: Vec<(usize, MasterSettings)> =
+            self.files(cluster, nodes.iter().copied()).map(|(node, file)| (node, file.clone())).collect();
+        let Some((_, newest)) = files.iter().max_by_key(|(_, file)| file.config_epoch) else { return };
+        let same = |file: &MasterSettings| (&file.host, file.port) == (&newest.host, newest.port);
+        let told_otherwise = |(_, file): &(usize, MasterSettings)| !same(file);
+        let contradicted = newest.config_epoch == Epoch::ZERO && files.iter().any(told_otherwise);
+        let place = newest.host.parse().ok().map(|host| SocketAddrV4::new(host, newest.port));
+        let Some(master) = (if contradicted { self.master_to_tell(cluster) } else { place }) else { return };
+        let names_it =
+            |file: &MasterSettings| (&file.host, file.port) == (&master.ip().to_string(), master.port());
+        let (mut reached, mut rest): (Vec<_>, Vec<_>) = files.iter().partition(|(_, file)| names_it(file));
+        while let Some(next) =
+            rest.iter().position(|one| !contradicted && reached.iter().any(|other| self.meet(one, other)))
+        {
+            reached.push(rest.swap_remove(next));
+        }
+        for (node, _) in rest {
+            self.note(&format!("the operator finds that {node} has lost touch with the others"));
+            self.monitor_at(*node, cluster, master);
+        }
+    }
+
+    /// Two Sentinels know each other, or a server on which both would hear each other.
+    fn meet(&self, (one, first): &(usize, MasterSettings), (two, second): &(usize, MasterSettings)) -> bool {
+        let knows = |file: &MasterSettings, node: &usize| {
+            let address = self.nodes[*node].address;
+            file.peers
+                .iter()
+                .any(|peer| (peer.host.as_str(), peer.port) == (&address.ip().to_string(), address.port()))
+        };
+        let servers = |file: &MasterSettings| -> BTreeSet<(String, u16)> {
+            file.replicas.iter().cloned().chain([(file.host.clone(), file.port)]).collect()
+        };
+        knows(first, two) || knows(second, one) || !servers(first).is_disjoint(&servers(second))
+    }
+}
