@@ -113,4 +113,9 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         380000000002092,
         "an old master with a replica that nobody knew was called another cluster's by a Sentinel that restarted",
     ),
+    (
+        "judged too late",
+        391000000001608,
+        "one of the neighbours' that had reported before any history was known was re-pointed when another replica was promoted",
+    ),
 ];
