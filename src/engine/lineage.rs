@@ -131,9 +131,9 @@ fn on_master_info(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, report: &InfoRep
     if report.role != Some(Role::Master) || ids.is_empty() {
         return upstream::on_demoted(fleet, id, report);
     }
+    let new = fleet.masters[id].lineage.excludes(&ids);
+    learn(fleet, cx, id, &ids);
     let master = &mut fleet.masters[id];
-    let new = master.lineage.excludes(&ids);
-    master.lineage.learn(&ids);
     master.lineage.latest = ids.first().cloned();
     master.lineage.process = report.run_id.clone().filter(|_| master.lineage.is_sure());
     master.lineage.upstream = None;
@@ -173,29 +173,35 @@ fn on_replica_info(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId, report: &InfoR
         fleet.replicas[id].origin.was_in_step = true;
         if !fleet.masters[master].instance.s_down {
             let ids = fleet.replicas[id].origin.ids.clone();
-            fleet.masters[master].lineage.learn(&ids);
+            learn(fleet, cx, master, &ids);
         }
     }
     judge(fleet, cx, id, report.role, &report.replicas);
 }
 
 /// The configuration moves to a replica: its lineage is the master's from now on, unless what it said last shares nothing with what is
-/// known. Who promoted it had later news of it, and it will tell itself. If no lineage was known before, it can be told only now who of the
-/// others has another one.
+/// known. Who promoted it had later news of it, and it will tell itself.
 pub fn inherit(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, new: &Address) {
     let heir = fleet.find_replica(id, new).map(|replica| &fleet.replicas[replica]);
     let heir = heir.filter(|replica| !replica.origin.foreign);
     let mut ids = heir.map(|replica| replica.origin.ids.clone()).unwrap_or_default();
     let promoted = heir.is_some_and(|replica| replica.info.role == Role::Master);
-    let lineage = &mut fleet.masters[id].lineage;
-    let knew = lineage.is_known();
-    if lineage.excludes(&ids) {
+    if fleet.masters[id].lineage.excludes(&ids) {
         ids.clear();
     }
-    lineage.learn(&ids);
+    learn(fleet, cx, id, &ids);
+    let lineage = &mut fleet.masters[id].lineage;
     lineage.latest = ids.first().filter(|_| promoted).cloned();
     (lineage.process, lineage.upstream) = (None, None);
-    if knew {
+}
+
+/// Ids are the master's. If none were known before, it can be told only now who of its replicas has others, and they may be re-pointed before
+/// they report again.
+fn learn(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, ids: &[String]) {
+    let lineage = &mut fleet.masters[id].lineage;
+    let knew = lineage.is_known();
+    lineage.learn(ids);
+    if knew || !lineage.is_known() {
         return;
     }
     for replica in fleet.masters[id].replicas.clone() {

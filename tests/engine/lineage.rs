@@ -337,3 +337,18 @@ fn who_follows_an_unknown_server_is_not_greeted_while_no_lineage_is_known() {
         assert_eq!(hellos.min(1), greeted, "{}", lab.history());
     }
 }
+
+#[test]
+fn who_reported_before_a_history_was_known_is_judged_when_it_is() {
+    let mut lab = lab_with(2, 0, |settings| settings.masters[0].quorum = 1);
+    lab.stub(6000).up = false;
+    lab.stub(6001).info = Some(replica(6001, 7000, THEIRS));
+    lab.stub(6002).info = Some(replica(6002, 6000, OURS).replace("status:up", "status:down"));
+    lab.restart();
+    lab.run(900);
+    assert_eq!(warnings(&lab), 0, "{}", lab.history());
+    // It says nothing more from now on, and might be re-pointed next.
+    lab.stub(6001).info = None;
+    (lab.stub(6000).up, lab.stub(6000).info) = (true, Some(master(6000, &[6002], OURS)));
+    lab.until("log: Replica 127.0.0.1:6001 belongs to another cluster", 1_500);
+}

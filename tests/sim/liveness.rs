@@ -1,9 +1,9 @@
 //! The end of every run: a core heals, whatever else is broken stays broken, and within a bound all is well, and stays so.
 //!
-//! The core is a majority of the Sentinels (and as many as the quorum asks for), the master, at least one replica, if it has any, and most
-//! often all of them, and the network between them. All is well when the files of all core Sentinels and what they tell clients name one address, that server is a master, and every
-//! other server that lives follows it and is in step; and the core Sentinels know all who follow it, because without them there is nobody
-//! to promote.
+//! The core is a majority of the Sentinels (and as many as the quorum asks for), the master and at least one replica, most often all of them,
+//! and the network between them. All is well when the files of all core Sentinels and what they tell clients name one address, that server
+//! is a master, and every other server that lives follows it and is in step; and the core Sentinels know all who follow it, because without
+//! them there is nobody to promote.
 //!
 //! What no Sentinel can know, the operator does, as the log asks for: a server of ours that lost its data, or has a history that is too old
 //! for anybody to know, and that has company which nobody knows, is made a replica of the master (`World::bring_home`). A fleet of which all

@@ -149,4 +149,19 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         380000000019481,
         "the property compared the replica that was chosen with a server that had passed to another cluster",
     ),
+    (
+        "judged too late",
+        391000000001608,
+        "one of the neighbours' that had reported before any history was known was re-pointed when another replica was promoted",
+    ),
+    (
+        "strangers by a replica's address",
+        392000000002846,
+        "a Sentinel whose master had been made a replica, and died, followed neighbours who greeted at a replica's address",
+    ),
+    (
+        "nobody left to promote",
+        392000000005693,
+        "the neighbours had one replica, and the other stayed dead: recovery needs one of ours",
+    ),
 ];
