@@ -164,4 +164,44 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         392000000005693,
         "the neighbours had one replica, and the other stayed dead: recovery needs one of ours",
     ),
+    (
+        "chosen by its PONG",
+        380000000002284,
+        "a replica that was back was chosen by a report from before, and told although the new one spoke against it",
+    ),
+    (
+        "frozen before the first contact",
+        374072125716350,
+        "a freeze took the rest of the time in which a new master is to be reached",
+    ),
+    (
+        "frozen after it",
+        380000000003405,
+        "a master that could not be reached in time was given that time again by the property, after a freeze",
+    ),
+    (
+        "two Sentinels at one address",
+        380000000003491,
+        "what a made-up Sentinel answered was held against the true one when the other was gone",
+    ),
+    (
+        "set on a full disk",
+        380000000000015,
+        "the property went by the down-after in the file, which an operator's was not in yet",
+    ),
+    (
+        "set while a refusal was awaited",
+        375468324375188,
+        "a shorter down-after holds for the silence before it, too",
+    ),
+    (
+        "told to follow whom it follows",
+        375468324370710,
+        "a replica that was in step with the new master already counted as under way",
+    ),
+    (
+        "the turn of one that was down",
+        375468324372724,
+        "who was told while it was down kept the next one waiting until something else happened",
+    ),
 ];
