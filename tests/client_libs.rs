@@ -113,7 +113,12 @@ fn report(driver: &Driver, how: &str) {
     let gaps = driver.steps("gap");
     let gap = gaps.iter().max_by_key(|gap| gap["ms"].as_u64());
     let told = gap.map_or("no gap".to_owned(), |gap| format!("{} ms, {} refused", gap["ms"], gap["refused"]));
-    writeln!(std::io::stderr(), "    {how}: {:<16} {told}", driver.library.name()).expect("standard error");
+    let reopened = match driver.steps("reopened").len() {
+        0 => String::new(),
+        times => format!(", opened anew {times} times"),
+    };
+    writeln!(std::io::stderr(), "    {how}: {:<16} {told}{reopened}", driver.library.name())
+        .expect("standard error");
 }
 
 fn follow_a_killed_master(lines: fn(usize) -> Vec<String>, access: Access, first_is_dead: bool) {
