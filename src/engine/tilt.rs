@@ -89,7 +89,7 @@ impl Tilt {
         cx.tilted = true;
         cx.publish(Level::Warning, "+tilt", "#tilt mode entered".to_owned());
         if !cx.holes.has(Hole::WallClockTilts) {
-            begin_anew(fleet, cx);
+            begin_anew(fleet, cx, last.mono);
         }
     }
 
@@ -125,8 +125,8 @@ impl Tilt {
     }
 }
 
-/// Discards what was measured across the freeze, and asks everybody anew.
-fn begin_anew(fleet: &mut Fleet, cx: &mut Cx) {
+/// Discards what was measured across the freeze, which began after `last_look`, and asks everybody anew.
+fn begin_anew(fleet: &mut Fleet, cx: &mut Cx, last_look: Instant) {
     (cx.thawed_at, cx.counted_from) = (cx.mono(), cx.mono());
     let masters: Vec<_> = fleet.masters.iter().map(|(id, _)| id).collect();
     for id in masters {
@@ -134,6 +134,8 @@ fn begin_anew(fleet: &mut Fleet, cx: &mut Cx) {
         fleet.forget_opinions(id, cx);
         hearsay::forget(fleet, cx, id);
     }
+    let thawed_at = cx.thawed_at;
+    fleet.links.iter_mut().for_each(|link| link.renew_grace(last_look, thawed_at));
     let links: Vec<LinkId> = fleet.links.iter().map(|(id, _)| id).collect();
     cx.unsampled = links.into_iter().filter(|id| link::sample(fleet, cx, *id)).collect();
     fleet.peers.iter().for_each(|(id, _)| cx.touch(Entity::Peer(id)));

@@ -42,6 +42,20 @@ fn a_new_master_has_a_full_down_after_from_the_first_connection() {
 }
 
 #[test]
+fn a_freeze_of_ours_takes_nothing_of_that() {
+    for (before, patience) in [(1_500, 2_000), (2_100, 0)] {
+        let mut lab = hasty(1, 1);
+        lab.stub(6001).void = true;
+        lab.stub(6001).mute = true;
+        switched(&mut lab);
+        lab.run(before);
+        lab.freeze(5_000);
+        let thawed = lab.now / 1_000_000;
+        assert_eq!(lab.until("+sdown master", 3_000) - thawed, patience + DOWN_AFTER);
+    }
+}
+
+#[test]
 fn a_new_master_that_answers_late_is_never_down() {
     let mut lab = hasty(1, 1);
     lab.stub(6001).void = true;

@@ -62,6 +62,29 @@ fn who_comes_back_while_another_is_under_way_waits_for_its_turn() {
 }
 
 #[test]
+fn who_is_down_takes_nobodys_turn() {
+    let mut lab = lab(4, 0);
+    lab.run(3_000);
+    lab.stub(6003).mute = true;
+    lab.until("+sdown slave 127.0.0.1:6003", 3_000);
+    (2..5).for_each(|number| lab.stub(6000 + number).obeys = false);
+    lab.mark();
+    lab.kill(6000);
+    lab.until("+slave-reconf-sent slave 127.0.0.1:6002", 2_500);
+    lab.stub(6002).silent_to_pings = true;
+    lab.until("+slave-reconf-sent slave 127.0.0.1:6004", 3_000);
+    let sent = |port: u16| {
+        let prefix = format!("+slave-reconf-sent slave 127.0.0.1:{port}");
+        lab.events
+            .iter()
+            .filter(|event| event.1.starts_with(&prefix))
+            .map(|event| event.0)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(sent(6003), sent(6004), "in the same moment: {}", lab.history());
+}
+
+#[test]
 fn peers_hear_of_a_promotion_after_clients() {
     let mut lab = lab(2, 1);
     lab.run(3_000);

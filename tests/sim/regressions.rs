@@ -118,4 +118,50 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         391000000001608,
         "one of the neighbours' that had reported before any history was known was re-pointed when another replica was promoted",
     ),
+    (
+        "elected by itself",
+        380000000008190,
+        "told to forget the master and to watch it again, a Sentinel was elected by its own vote, met the others, and promoted all the same",
+    ),
+    ("elected by itself, again", 380000000011433, "the same, by one vote of two"),
+    (
+        "a history of the day before",
+        380000000010912,
+        "a new master's last report before its promotion showed the neighbours' data, and so their servers were taken for ours",
+    ),
+    (
+        "taken back in the same breath",
+        380000000008903,
+        "an opinion came late, together with the word that it was withdrawn; the property saw the second only",
+    ),
+    (
+        "promoted, not saved",
+        380000000014950,
+        "the disk failed in the middle of a failover, and the property went by the file",
+    ),
+    (
+        "merged by hand",
+        380000000019928,
+        "our master had copied the neighbours' data, and nothing told the two apart any more",
+    ),
+    (
+        "the better one is the neighbours'",
+        380000000019481,
+        "the property compared the replica that was chosen with a server that had passed to another cluster",
+    ),
+    (
+        "two leaders by a shared epoch",
+        391000000007548,
+        "an epoch taken by an operator's word alone was shared with other masters, and so became known, and another was elected in it",
+    ),
+    (
+        "a newcomer told otherwise",
+        391000000005539,
+        "a new Sentinel was told of an address that contradicted the others, all under epoch 0",
+    ),
+    (
+        "given away when promoted",
+        391000000007620,
+        "the address of a replica that was being promoted passed to the neighbours",
+    ),
 ];

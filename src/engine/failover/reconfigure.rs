@@ -139,7 +139,8 @@ fn send_next(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, promoted: ReplicaId) 
         }
         fleet.replicas[replica].reconf = Some(Reconf::Sent { at: now });
         fleet.announce(cx, Level::Notice, "+slave-reconf-sent", Entity::Replica(replica), "");
-        in_progress += 1;
+        // Who is down takes nobody's turn (`busy`), or the next one would be told only when something else happens.
+        in_progress += usize::from(!fleet.replicas[replica].instance.s_down);
     }
 }
 

@@ -38,6 +38,15 @@ impl Link {
         self.active_ping_at.or(self.grace.map(|grace| grace.since))
     }
 
+    /// A freeze of this process just ended: who had time left to be reached at the last look before it has all of it again. Its first contact
+    /// was held up with us, whether it answered meanwhile or not.
+    pub fn renew_grace(&mut self, last_look: Instant, now: Instant) {
+        if let Some(grace) = self.grace.as_mut().filter(|grace| grace.until > last_look) {
+            *grace = Grace { since: now, until: now + grace.until.since(grace.since) };
+            self.overlooked = Duration::ZERO;
+        }
+    }
+
     /// This process stood still for `gap`, which is not to count as silence; one silence is prolonged by `most` in all.
     ///
     /// Invariant: who was down at the last look before the gap is down after it, because no silence is shortened by more than it grew.

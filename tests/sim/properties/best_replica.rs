@@ -8,7 +8,7 @@
 //! One that was without its master for more than ten times down-after, and the time that the master is down, is no rival: it may not be promoted
 //! at all (§9.3). The time since a master says that it follows somebody counts as well, if that is longer.
 //! Before the master has reported since a start or a reset, nobody can tell whose data a replica has that follows a server which is not in the file:
-//! it is not compared, and may be passed over.
+//! it is not compared, and may be passed over. Nor is a server that passed to another cluster by now, whatever data both have.
 //! Reference Sentinels are skipped: they choose by reports up to 30 s old.
 //!
 //! Can't see: what a replica that lies really has. Which lineage is the right one is for another property.
@@ -39,7 +39,7 @@ pub struct BestReplica {
     odown: BTreeMap<(usize, String), u64>,
     /// By Sentinel and master: since when it is subjectively down.
     sdown: BTreeMap<(usize, String), u64>,
-    /// By Sentinel and master: the down-after that an operator set last, in milliseconds; the file may know of it later.
+    /// By Sentinel and master: the down-after that an operator set last, in nanoseconds; the file may know of it later.
     set: BTreeMap<(usize, String), u64>,
     /// Sentinels, with the masters whose own report they have had.
     informed: BTreeSet<(usize, String)>,
@@ -141,30 +141,23 @@ impl BestReplica {
 
     fn ordered(&mut self, scene: &Scene, words: &[String]) {
         self.informed.retain(|(node, name)| *node != scene.node || !words::forgets(words, name));
-        let value =
-            words.iter().skip_while(|word| !word.eq_ignore_ascii_case("down-after-milliseconds")).nth(1);
-        if let (verb, Some(name)) = words::order(words)
-            && verb == "SET"
-            && let Some(millis) = value.and_then(|value| value.parse::<u64>().ok())
-        {
-            self.set.insert((scene.node, name.to_owned()), millis);
+        if let Some((name, nanos)) = words::set_down_after(words) {
+            self.set.insert((scene.node, name.to_owned()), nanos);
         }
     }
 
     /// For how long a replica may have been without its master, in milliseconds.
     fn longest_absence(&self, scene: &Scene, master: &Named) -> u128 {
         let key = (scene.node, master.master.to_owned());
-        let file =
-            words::master(&scene.facts().disk, master.master).map(|master| master.down_after.as_millis());
-        let set = self.set.get(&key).map(|millis| u128::from(*millis));
-        let down_after = file.into_iter().chain(set).min().unwrap_or(0);
+        let file = words::down_after(&scene.facts().disk, master.master);
+        let down_after = file.into_iter().chain(self.set.get(&key).copied()).min().unwrap_or(0);
         let demoted_at =
             self.servers.get(&(scene.node, master.master_address)).and_then(|known| known.demoted_at);
         let gone = self
             .sdown
             .get(&key)
             .map_or(0, |at| scene.at - demoted_at.map_or(*at, |demoted| demoted.min(*at)));
-        10 * down_after + u128::from(gone / 1_000_000)
+        u128::from((10 * down_after + gone) / 1_000_000)
     }
 
     fn judge(&self, scene: &Scene, named: &Named, lead: &Lead) -> Result<(), String> {
@@ -224,7 +217,9 @@ impl BestReplica {
             let follows = host.zip(report.master_port).map(|(host, port)| SocketAddrV4::new(host, port));
             informed || follows.is_none_or(|address| ours.contains(&address))
         };
-        addresses.into_iter().filter(move |address| *address != chosen).filter_map(move |address| {
+        let cluster = move |address| scene.servers.get(&address).map(|server| server.cluster);
+        let others = addresses.into_iter().filter(move |address| *address != chosen);
+        others.filter(move |address| cluster(*address) == cluster(chosen)).filter_map(move |address| {
             let known = self.servers.get(&(scene.node, address))?;
             let (at, report) = known.reported.as_ref()?;
             let fit = known.linked && !known.down && scene.at < known.alive_at + SILENT;
@@ -269,6 +264,7 @@ fn merit(report: &InfoReport) -> (i32, u64) {
 mod tests {
     use super::*;
     use crate::properties::stage::*;
+    use crate::redis::Server;
 
     const GOOD: &str = "role:slave;slave_priority:100;slave_repl_offset:70;master_replid:abc;";
 
@@ -301,6 +297,21 @@ mod tests {
         for worse in [GOOD.replace("70", "69"), GOOD.replace("100", "101")] {
             let (mut stage, seen) = choice(GOOD, &worse, 3);
             stage.wrong(seen);
+        }
+    }
+
+    #[test]
+    fn who_passed_to_another_cluster_is_no_rival() {
+        for (cluster, fine) in [(0, false), (1, true)] {
+            let (mut stage, seen) = choice(&GOOD.replace("70", "99"), GOOD, 3);
+            for (number, cluster) in [(2, cluster), (3, 0)] {
+                stage.servers.insert(server(number), Server::new(server(number), cluster, "abc"));
+            }
+            if fine {
+                stage.fine(seen)
+            } else {
+                stage.wrong(seen)
+            };
         }
     }
 

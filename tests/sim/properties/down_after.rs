@@ -8,9 +8,10 @@
 //! promoted until its failover ends, and a replica that a RESET set aside is watched meanwhile: neither begins anew by being announced. The
 //! least down-after since the start counts, as an operator may change it.
 //! Reference Sentinels are skipped: theirs begins at the switch, not at the connection. So are two Sentinels that are known at one
-//! address, because somebody made one of them up: each has a connection of its own, and it can't be told which of them answered.
+//! address, because somebody made one of them up: each has a connection of its own, and it can't be told which of them answered; nor, when one of them
+//! is gone, which it was that answered last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
 
 use sentineld::conf::KnownPeer;
@@ -44,6 +45,8 @@ struct Node {
     paused_at: Option<u64>,
     /// When it last entered TILT: what was asked before is of no use.
     thawed_at: u64,
+    /// Where more than one Sentinel was known when an answer came last: it may have been that of another.
+    mixed: BTreeSet<SocketAddrV4>,
     /// By master and run id: where other Sentinels are.
     peers: BTreeMap<(String, String), SocketAddrV4>,
     /// When it was held for down.
@@ -93,6 +96,11 @@ impl Property for DownAfter {
             Seen::Got { from, reply, asked_at }
                 if *asked_at >= node.thawed_at && is_life(scene, *from, reply) =>
             {
+                if node.is_doubled(*from) {
+                    node.mixed.insert(*from);
+                } else {
+                    node.mixed.remove(from);
+                }
                 let alive = node.alive.entry(*from).or_insert((scene.at, scene.at));
                 if scene.at > alive.0 {
                     *alive = (scene.at, alive.0);
@@ -123,13 +131,9 @@ impl Node {
     }
 
     fn ordered(&mut self, words: &[String]) {
-        let value =
-            words.iter().skip_while(|word| !word.eq_ignore_ascii_case("down-after-milliseconds")).nth(1);
-        if let (Some(millis), (_, Some(name))) =
-            (value.and_then(|value| value.parse::<u64>().ok()), words::order(words))
-        {
-            let least = self.least.entry(name.to_owned()).or_insert(millis * 1_000_000);
-            *least = (millis * 1_000_000).min(*least);
+        if let Some((name, set)) = words::set_down_after(words) {
+            let least = self.least.entry(name.to_owned()).or_insert(set);
+            *least = set.min(*least);
             // A longer time makes alive what was down, without an answer.
             self.down.clear();
         }
@@ -148,6 +152,8 @@ impl Node {
         let Some(gap) = self.paused_at.take().map(|since| at - since).filter(|gap| *gap > STALL) else {
             return;
         };
+        // Whose time to be reached was over before a freeze has none after it: its clock ran, and begins anew with all others.
+        self.fresh.retain(|_, since| gap <= FREEZE || *since + CONTACT > at - gap);
         let addresses: Vec<SocketAddrV4> = self.alive.keys().copied().collect();
         for address in addresses.into_iter().filter(|address| !self.down.contains_key(address)) {
             let overlooked = self.overlooked.entry(address).or_default();
@@ -233,6 +239,11 @@ impl Node {
         }
     }
 
+    /// It can't be told when the Sentinel there answered last.
+    fn is_mixed(&self, address: SocketAddrV4) -> bool {
+        self.is_doubled(address) || self.mixed.contains(&address)
+    }
+
     /// Two Sentinels are known there.
     fn is_doubled(&self, address: SocketAddrV4) -> bool {
         let mut there = self.peers.iter().filter(|(_, place)| **place == address).map(|((_, id), _)| id);
@@ -251,7 +262,7 @@ impl Node {
                     && self.strayed.get(&named.address).is_some_and(|until| *until >= scene.at);
                 if silent >= *least {
                     self.down.insert(named.address, scene.at);
-                } else if !strayed && ours && !self.is_doubled(named.address) {
+                } else if !strayed && ours && !self.is_mixed(named.address) {
                     let (silent, least) = (silent / 1_000_000, least / 1_000_000);
                     return Err(format!(
                         "{} {} is down after {silent} ms of {least}",
@@ -309,133 +320,4 @@ fn places(scene: &Scene) -> Vec<SocketAddrV4> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::properties::stage::*;
-
-    fn started() -> Stage<DownAfter> {
-        let mut stage = Stage::new(DownAfter::default());
-        stage.file().down_after = std::time::Duration::from_secs(1);
-        stage.fine(Seen::Started);
-        stage
-    }
-
-    #[test]
-    fn silence_for_down_after_is_fine() {
-        let mut stage = started();
-        stage.at(500).fine(ping(1, PingReply::Pong)).at(1_500).says("+sdown", &of_master(1));
-        stage.says("+sdown", &of_replica(2, 1)).at(1_600).fine(ping(1, PingReply::Loading));
-        stage.says("-sdown", &of_master(1));
-    }
-
-    #[test]
-    fn less_is_not() {
-        let mut stage = started();
-        stage.at(999).wrong(notice("+sdown", &of_master(1))).at(1_000).fine(ping(1, PingReply::Pong));
-        stage.fine(ping(1, PingReply::Busy)).at(1_999).wrong(notice("+sdown", &of_master(1)));
-        stage.fine(ordered("SENTINEL SET m down-after-milliseconds 900")).says("+sdown", &of_master(1));
-    }
-
-    #[test]
-    fn a_new_master_has_it_from_the_first_connection() {
-        let mut stage = started();
-        stage.at(5_000).fine(switched(1, 2)).at(5_400).fine(linked(server(2)));
-        stage.at(6_399).wrong(notice("+sdown", &of_master(2))).at(6_400).says("+sdown", &of_master(2));
-    }
-
-    #[test]
-    fn an_attempt_in_vain_starts_the_clock_too() {
-        let mut stage = started();
-        stage.at(5_000).fine(switched(1, 2)).fine(broken(server(2))).at(5_400).fine(broken(server(2)));
-        stage.at(5_900).fine(linked(server(2)));
-        stage.at(6_399).wrong(notice("+sdown", &of_master(2))).at(6_400).says("+sdown", &of_master(2));
-    }
-
-    #[test]
-    fn who_stood_still_itself_does_not_count_that() {
-        let mut stage = started();
-        let pause = |stage: &mut Stage<DownAfter>, from: u64, until: u64| {
-            stage.at(from).fine(Seen::Paused).at(until).fine(Seen::Resumed);
-        };
-        stage.at(500).fine(ping(1, PingReply::Pong));
-        pause(&mut stage, 600, 1_800);
-        stage.at(2_699).wrong(notice("+sdown", &of_master(1)));
-        // Two seconds in all of one silence, of which 1,200 ms are gone; a fifth of a second is no pause.
-        pause(&mut stage, 2_699, 3_699);
-        stage.at(3_699).says("+sdown", &of_master(1)).fine(ping(1, PingReply::Pong));
-        pause(&mut stage, 3_700, 3_900);
-        stage.at(4_698).wrong(notice("+sdown", &of_master(1))).at(4_699).says("+sdown", &of_master(1));
-        // Afterwards everybody has all of it again.
-        stage.at(5_000).fine(ping(1, PingReply::Pong)).says("-sdown", &of_master(1));
-        pause(&mut stage, 5_900, 9_000);
-        pause(&mut stage, 9_100, 11_100);
-        stage.at(11_999).wrong(notice("+sdown", &of_master(1))).at(12_000).says("+sdown", &of_master(1));
-    }
-
-    #[test]
-    fn what_was_asked_before_a_freeze_is_not_answered_after_it() {
-        let mut stage = started();
-        stage.fine(Seen::Paused).at(5_000).fine(Seen::Resumed).says("+tilt", "#tilt mode entered");
-        stage.at(5_500).fine(ping_of(4_999_999_999, 1, PingReply::Pong));
-        stage.at(5_999).wrong(notice("+sdown", &of_master(1))).at(6_000).says("+sdown", &of_master(1));
-        stage.fine(ping_of(4_999_999_999, 1, PingReply::Pong)).wrong(notice("-sdown", &of_master(1)));
-        stage.at(6_000).says("+sdown", &of_master(1)).fine(ping_of(5_000_000_000, 1, PingReply::Pong));
-        stage.says("-sdown", &of_master(1)).at(6_999).wrong(notice("+sdown", &of_master(1)));
-    }
-
-    #[test]
-    fn nor_is_what_was_down_alive_by_that() {
-        let mut stage = started();
-        stage.at(1_000).says("+sdown", &of_master(1)).fine(Seen::Paused).at(2_000).fine(Seen::Resumed);
-        stage.wrong(notice("-sdown", &of_master(1)));
-    }
-
-    #[test]
-    fn one_address_has_one_sentinel() {
-        let mut stage = started();
-        let peer = |number: usize| {
-            format!("sentinel {} {} 26379 @ {NAME} 10.0.0.1 6379", id(number), sentinel(1).ip())
-        };
-        stage.at(999).wrong(notice("+sdown", &peer(1))).says("+sentinel", &peer(7));
-        stage.fine(notice("+sdown", &peer(1))).says("+sentinel-invalid-addr", &peer(7));
-        stage.wrong(notice("+sdown", &peer(1)));
-    }
-
-    #[test]
-    fn a_leader_knows_whom_it_promoted() {
-        let mut stage = started();
-        stage.at(900).fine(ping(2, PingReply::Pong)).says("+promoted-slave", &of_replica(2, 1));
-        stage.fine(switched(1, 2)).at(1_500).fine(linked(server(2)));
-        stage
-            .at(1_899)
-            .wrong(notice("+sdown", &of_replica(2, 1)))
-            .at(1_900)
-            .says("+sdown", &of_replica(2, 1));
-        stage.says("+failover-end", &of_master(1)).at(2_000).fine(linked(server(2)));
-        stage.at(2_999).wrong(notice("+sdown", &of_master(2))).at(3_000).says("+sdown", &of_master(2));
-    }
-
-    #[test]
-    fn a_replica_that_is_set_aside_is_watched() {
-        let mut stage = started();
-        stage.says("+slave", &of_replica(2, 1)).at(1_000).says("+sdown", &of_replica(2, 1));
-        stage.says("+reset-master", &of_master(1)).at(1_999).says("+slave", &of_replica(2, 1));
-        stage.wrong(notice("+sdown", &of_replica(2, 1))).at(2_000).says("+sdown", &of_replica(2, 1));
-        stage.says("+reset-master", &of_master(1)).at(8_000).says("+slave", &of_replica(2, 1));
-        stage.at(8_999).wrong(notice("+sdown", &of_replica(2, 1)));
-    }
-
-    #[test]
-    fn only_an_answer_brings_it_back() {
-        let mut stage = started();
-        stage.at(1_000).says("+sdown", &of_master(1)).at(1_100).fine(linked(server(1)));
-        stage.fine(ping(1, PingReply::Other("NOAUTH".into()))).wrong(notice("-sdown", &of_master(1)));
-    }
-
-    #[test]
-    fn a_master_that_calls_itself_a_replica_is_down_for_another_reason() {
-        let mut stage = started();
-        stage.at(900).fine(ping(1, PingReply::Pong)).fine(info(1, "role:slave;"));
-        stage.says("+sdown", &of_master(1)).fine(info(1, "role:master;")).says("-sdown", &of_master(1));
-    }
-}
+mod tests;

@@ -2,7 +2,8 @@
 //! reads (spec 2 §9.6).
 //!
 //! A replica is under way from SLAVEOF until it reports to follow the new master with its link up, refuses, loses the connection before
-//! it answers, is subjectively down, or has had ten seconds. What a leader tells the rest at the end of failover-timeout is its last word
+//! it answers, is subjectively down, or has had ten seconds. Who said last that it follows the new master already, as the replica of a replica
+//! may, has nothing to synchronise, and is not under way however often it is told. What a leader tells the rest at the end of failover-timeout is its last word
 //! and not counted; nor are later repairs, which happen one by one when replicas report. Reference Sentinels are skipped: they count what
 //! timed out, but send to it again in the same moment (§9.6).
 
@@ -24,6 +25,8 @@ pub struct ParallelSyncs {
     leads: Leads,
     /// By Sentinel and master: replicas under way, and since when.
     under_way: BTreeMap<(usize, String), BTreeMap<SocketAddrV4, u64>>,
+    /// By Sentinel and server: the master that it is in step with, by its last report on this connection.
+    in_step: BTreeMap<(usize, SocketAddrV4), SocketAddrV4>,
     /// Sentinels, and the servers that they hold for down.
     down: BTreeSet<(usize, SocketAddrV4)>,
     /// By Sentinel and master: the greatest limit since its start, as an operator may change it.
@@ -42,11 +45,15 @@ impl Property for ParallelSyncs {
             Seen::Started => {
                 self.under_way.retain(|(node, _), _| *node != scene.node);
                 self.limits.retain(|(node, _), _| *node != scene.node);
+                self.in_step.retain(|(node, _), _| *node != scene.node);
                 self.down.retain(|(node, _)| *node != scene.node);
             }
             Seen::Ordered { words } => self.ordered(scene, words),
             Seen::Notice { name, payload } => self.notice(scene, name, payload),
-            Seen::Broken { to, kind: ConnKind::Command } => self.done(scene, *to),
+            Seen::Broken { to, kind: ConnKind::Command } => {
+                self.in_step.remove(&(scene.node, *to));
+                self.done(scene, *to);
+            }
             Seen::Got { from, reply: Reply::Exec(results), .. } => {
                 let accepted =
                     results.as_ref().is_some_and(|results| results.first().is_some_and(Result::is_ok));
@@ -66,14 +73,12 @@ impl Property for ParallelSyncs {
 impl ParallelSyncs {
     /// What an operator sets holds at once, before it is in the file.
     fn ordered(&mut self, scene: &Scene, words: &[String]) {
-        let value = words.iter().skip_while(|word| !word.eq_ignore_ascii_case("parallel-syncs")).nth(1);
-        if let (Some(set), (_, Some(name))) =
-            (value.and_then(|value| value.parse().ok()), words::order(words))
-        {
+        if let Some((name, set)) = words::set(words, "parallel-syncs") {
             let limit = self.limits.entry((scene.node, name.to_owned())).or_insert(set);
             *limit = set.max(*limit);
         }
     }
+
     fn notice(&mut self, scene: &Scene, event: &str, payload: &str) {
         let Some(named) = words::instance(payload) else { return };
         match event {
@@ -100,14 +105,16 @@ impl ParallelSyncs {
     }
 
     fn reported(&mut self, scene: &Scene, from: SocketAddrV4, report: &InfoReport) {
+        let host = report.master_host.as_ref().and_then(|host| host.parse().ok());
+        let place = host.zip(report.master_port).map(|(host, port)| SocketAddrV4::new(host, port));
+        let Some(place) = place.filter(|_| report.master_link_up == Some(true)) else {
+            self.in_step.remove(&(scene.node, from));
+            return;
+        };
+        self.in_step.insert((scene.node, from), place);
         let ours = self.under_way.iter_mut().filter(|((node, _), _)| *node == scene.node);
         for ((_, master), under_way) in ours {
-            let Some(promoted) = self.leads.of(scene.node, master).and_then(|lead| lead.promoted) else {
-                continue;
-            };
-            let follows = report.master_host.as_ref().is_some_and(|host| host.parse() == Ok(*promoted.ip()))
-                && report.master_port == Some(promoted.port());
-            if follows && report.master_link_up == Some(true) {
+            if self.leads.of(scene.node, master).and_then(|lead| lead.promoted) == Some(place) {
                 under_way.remove(&from);
             }
         }
@@ -123,7 +130,8 @@ impl ParallelSyncs {
             let limit = self.limits.entry(key.clone()).or_insert(0);
             *limit = (*limit).max(master.parallel_syncs);
             under_way.retain(|_, since| scene.at <= *since + GIVEN);
-            if !self.down.contains(&(scene.node, server)) {
+            let key = (scene.node, server);
+            if !self.down.contains(&key) && self.in_step.get(&key) != Some(&to) {
                 under_way.insert(server, scene.at);
             }
             if under_way.len() > usize::try_from(*limit).unwrap_or(0) {
@@ -163,6 +171,21 @@ mod tests {
     fn two_at_a_time_are_not() {
         let mut stage = promoted();
         stage.fine(pointed(3, Some(2))).fine(info(3, &FOLLOWS.replace("up", "down"))).at(9_999);
+        stage.wrong(pointed(4, Some(2)));
+    }
+
+    #[test]
+    fn who_follows_the_new_master_already_is_not_under_way() {
+        let mut stage = promoted();
+        stage.fine(info(3, FOLLOWS)).fine(pointed(3, Some(2))).fine(pointed(4, Some(2)));
+        for other in [FOLLOWS.replace("up", "down"), FOLLOWS.replace("0.2", "0.1"), "role:master;".to_owned()]
+        {
+            let mut stage = promoted();
+            stage.fine(info(3, FOLLOWS)).fine(info(3, &other)).fine(pointed(3, Some(2)));
+            stage.wrong(pointed(4, Some(2)));
+        }
+        let mut stage = promoted();
+        stage.fine(info(3, FOLLOWS)).fine(broken(server(3))).fine(pointed(3, Some(2)));
         stage.wrong(pointed(4, Some(2)));
     }
 

@@ -2,7 +2,8 @@
 //! configuration, not a reason for a failover (spec 2 §4.2, §14.3).
 //!
 //! Shut out is who got such an answer to its last PING, less than down-after ago, on a connection that is still up. It neither counts its own view, nor tells it to others. An
-//! answer that waited for the disk says what was true when it was asked for. Reference Sentinels are skipped.
+//! answer that waited for the disk says what was true when it was asked for. The down-after that an operator sets holds at once, also for the
+//! silence before, and on a disk that is full. Reference Sentinels are skipped.
 //!
 //! Can't see: a server that is dead behind something that refuses in its name.
 
@@ -24,6 +25,8 @@ pub struct Password {
     shut: BTreeMap<(usize, SocketAddrV4), u64>,
     /// By Sentinel and master's name: where it is.
     places: BTreeMap<(usize, String), SocketAddrV4>,
+    /// By Sentinel and master's name: the down-after that an operator set last, in nanoseconds; the file may know of it later.
+    set: BTreeMap<(usize, String), u64>,
 }
 
 impl Property for Password {
@@ -37,6 +40,13 @@ impl Property for Password {
             Seen::Started => {
                 self.shut.retain(|(node, _), _| *node != scene.node);
                 self.places.retain(|(node, _), _| *node != scene.node);
+                self.set.retain(|(node, _), _| *node != scene.node);
+            }
+            Seen::Ordered { words } => {
+                self.set.retain(|(node, name), _| *node != scene.node || !words::forgets(words, name));
+                if let Some((name, nanos)) = words::set_down_after(words) {
+                    self.set.insert((scene.node, name.to_owned()), nanos);
+                }
             }
             Seen::Got { from, reply: Reply::Ping(PingReply::Other(text)), .. }
                 if DENIALS.iter().any(|denial| text.starts_with(denial)) =>
@@ -86,10 +96,8 @@ impl Password {
     fn is_shut(&self, scene: &Scene, name: &str, server: SocketAddrV4, waited: u64) -> bool {
         let known = |at: &&u64| **at + waited <= scene.at;
         let Some(at) = self.shut.get(&(scene.node, server)).filter(known) else { return false };
-        let master = words::master(&scene.facts().disk, name);
-        let patience =
-            master.map_or(0, |master| u64::try_from(master.down_after.as_nanos()).unwrap_or(u64::MAX));
-        scene.at < at + patience
+        let set = self.set.get(&(scene.node, name.to_owned())).copied();
+        scene.at < at + set.or(words::down_after(&scene.facts().disk, name)).unwrap_or(0)
     }
 }
 
@@ -121,6 +129,16 @@ mod tests {
         let mut stage = Stage::new(Password::default());
         stage.fine(denied()).says("+sdown", &of_master(1)).at(29_999).wrong(told(None, 0));
         stage.at(30_000).fine(told(None, 0));
+    }
+
+    #[test]
+    fn what_an_operator_sets_holds_at_once() {
+        let mut stage = Stage::new(Password::default());
+        stage.fine(denied()).says("+sdown", &of_master(1)).at(600).wrong(told(None, 0));
+        stage.fine(ordered("SENTINEL SET m down-after-milliseconds 600")).fine(told(None, 0));
+        stage.fine(ordered("SENTINEL SET m down-after-milliseconds 601")).wrong(told(None, 0));
+        stage.fine(ordered("SENTINEL SET m down-after-milliseconds 600")).fine(Seen::Started);
+        stage.says("+sdown", &of_master(1)).fine(denied()).at(1_200).wrong(told(None, 0));
     }
 
     #[test]

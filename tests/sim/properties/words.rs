@@ -68,6 +68,23 @@ pub fn forgets(words: &[String], master: &str) -> bool {
     }
 }
 
+/// What an order sets an option of a master to: its name, and the number.
+pub fn set<'a, T: std::str::FromStr>(words: &'a [String], option: &str) -> Option<(&'a str, T)> {
+    let (verb, name) = order(words);
+    let value = words.iter().skip_while(|word| !word.eq_ignore_ascii_case(option)).nth(1)?;
+    Some((name.filter(|_| verb == "SET")?, value.parse().ok()?))
+}
+
+/// The same for down-after-milliseconds, in nanoseconds: it holds at once, however long the file takes to be written.
+pub fn set_down_after(words: &[String]) -> Option<(&str, u64)> {
+    set(words, "down-after-milliseconds").map(|(name, millis): (&str, u64)| (name, millis * 1_000_000))
+}
+
+/// The down-after of a master in a file, in nanoseconds.
+pub fn down_after(disk: &Settings, name: &str) -> Option<u64> {
+    master(disk, name).map(|master| u64::try_from(master.down_after.as_nanos()).unwrap_or(u64::MAX))
+}
+
 /// A master in a file, by name.
 pub fn master<'a>(disk: &'a Settings, name: &str) -> Option<&'a MasterSettings> {
     disk.masters.iter().find(|master| master.name.as_str() == name)
@@ -105,5 +122,9 @@ mod tests {
         assert_eq!(order(&words("ckquorum m")), ("CKQUORUM".to_owned(), Some("m")));
         assert!(forgets(&words("SENTINEL RESET *"), "m") && !forgets(&words("reset n*"), "m"));
         assert!(forgets(&words("remove m"), "m") && !forgets(&words("set m quorum 2"), "m"));
+        let set = words("SENTINEL SET m quorum 2 Down-After-Milliseconds 90");
+        assert_eq!(set_down_after(&set), Some(("m", 90_000_000)));
+        assert_eq!(super::set(&set, "quorum"), Some(("m", 2)));
+        assert_eq!(set_down_after(&words("config set down-after-milliseconds 90")), None);
     }
 }
