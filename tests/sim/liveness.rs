@@ -221,7 +221,8 @@ impl World {
         else {
             return Some(format!("{address} is not the master of {name}"));
         };
-        if master.cluster != cluster {
+        // Whoever was told to follow one of ours before it could be known, and has copied it, came over.
+        if master.cluster != cluster && master.data_of != cluster {
             return Some(format!("{address} is the neighbours'"));
         }
         // Who was forgotten by an operator while it was away is for the operator to remember.

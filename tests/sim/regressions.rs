@@ -224,4 +224,9 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         391000000007620,
         "the address of a replica that was being promoted passed to the neighbours",
     ),
+    (
+        "come over",
+        391000000008809,
+        "a server of the neighbours' was re-pointed before it could be known, copied our data, and was promoted later, to which liveness objected",
+    ),
 ];

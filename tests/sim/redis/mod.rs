@@ -66,6 +66,8 @@ pub struct Server {
     pub role: Role,
     /// Of this process.
     pub run_id: String,
+    /// Whose data it has: of another cluster than its own, once it copied from there.
+    pub data_of: usize,
     /// It started without data since it was last in step with anybody who had them, or what it has is a copy of such a server's.
     pub lost_data: bool,
     /// The lineage of its data.
@@ -104,6 +106,7 @@ impl Server {
             stopped: false,
             role: Role::Master,
             run_id: format!("{:08x}{:032x}", u32::from(*address.ip()), address.port()),
+            data_of: cluster,
             lost_data: false,
             replid: replid.to_owned(),
             replid2: None,
@@ -186,7 +189,7 @@ impl Server {
             (role, _) => *role = Role::Master,
         }
         if start.empty {
-            self.lost_data = true;
+            (self.lost_data, self.data_of) = (true, self.cluster);
             self.replid.clone_from(&start.fresh_replid);
             self.replid2 = None;
             self.offset = 0;

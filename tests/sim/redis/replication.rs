@@ -44,6 +44,7 @@ struct Upstream {
     offset: u64,
     sync_time: u64,
     cluster: usize,
+    data_of: usize,
     lost_data: bool,
 }
 
@@ -109,6 +110,7 @@ fn offer(master: &Server, now: u64) -> Option<Upstream> {
         offset: master.offset,
         sync_time: master.sync_time,
         cluster: master.cluster,
+        data_of: master.data_of,
         lost_data: master.lost_data,
     })
 }
@@ -135,6 +137,7 @@ fn advance(server: &mut Server, now: u64, upstream: Option<Upstream>) {
         Link::Syncing { .. } => return,
     }
     following.link = Link::Up;
+    server.data_of = upstream.data_of;
     server.lost_data = upstream.lost_data || upstream.cluster != server.cluster;
     server.replid = upstream.replid;
     server.replid2 = upstream.replid2;
