@@ -224,4 +224,9 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         391000000007620,
         "the address of a replica that was being promoted passed to the neighbours",
     ),
+    (
+        "greeted too soon",
+        392000000012137,
+        "a new Sentinel that knew a replica greeted at its master's address before it was told that this had passed to the neighbours",
+    ),
 ];
