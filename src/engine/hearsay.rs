@@ -150,6 +150,18 @@ pub fn listens_until(fleet: &Fleet, cx: &Cx, id: MasterId) -> Option<Instant> {
     (until > cx.mono()).then_some(until)
 }
 
+/// Until when the master is not greeted, beyond that: who knows no Sentinel waits for its first report, by which it may be a replica. The
+/// replicas of the file are no proof that the address still is our master's: they may have followed it to another cluster.
+pub fn awaits_report_until(fleet: &Fleet, cx: &Cx, id: MasterId) -> Option<Instant> {
+    let master = &fleet.masters[id];
+    let knows_nobody = master.peers.is_empty() && master.forgotten.peers.is_empty();
+    if !knows_nobody || master.info.questioned_at.is_some() || cx.holes.has(Hole::FollowsForeign) {
+        return None;
+    }
+    let until = fleet.links[master.instance.link].command.started_at()? + REPORT_WAIT;
+    (until > cx.mono()).then_some(until)
+}
+
 /// A server that is only named reported.
 pub fn on_info(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId, report: &InfoReport) {
     let now = cx.mono();

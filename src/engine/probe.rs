@@ -193,7 +193,9 @@ fn hello_step(fleet: &mut Fleet, cx: &mut Cx, entity: Entity) -> Option<Instant>
     if !lineage::may_greet(fleet, entity) {
         return None;
     }
-    if let Some(until) = hearsay::listens_until(fleet, cx, master.id) {
+    let is_master = matches!(entity, Entity::Master(_));
+    let report = is_master.then(|| hearsay::awaits_report_until(fleet, cx, master.id)).flatten();
+    if let Some(until) = hearsay::listens_until(fleet, cx, master.id).max(report) {
         return Some(until);
     }
     let hello = compose(fleet, cx, entity)?;

@@ -354,3 +354,17 @@ fn who_lost_touch_follows_no_stranger_while_a_replica_still_follows_the_dead_mas
         assert_eq!(at(&lab) == 7000, followed, "{other} {dead}: {}", lab.history());
     }
 }
+
+#[test]
+fn who_knows_replicas_and_no_sentinel_greets_the_master_when_it_said_that_it_is_one() {
+    for (info, soon) in [(replica(6000, 7000, THEIRS), 0), (master(6000, &[6001], OURS), 1)] {
+        let mut lab = lab_with(1, 0, |_| {});
+        lab.stub(6000).info = Some(info.clone());
+        lab.mark();
+        lab.restart();
+        lab.run(3_000);
+        assert_eq!(greeted(&lab).min(1), soon, "{info}: {}", lab.history());
+        lab.run(10_000);
+        assert!(greeted(&lab) > 0, "nobody came: {}", lab.history());
+    }
+}

@@ -229,4 +229,9 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         391000000008809,
         "a server of the neighbours' was re-pointed before it could be known, copied our data, and was promoted later, to which liveness objected",
     ),
+    (
+        "greeted too soon",
+        392000000012137,
+        "a new Sentinel that knew a replica greeted at its master's address before it was told that this had passed to the neighbours",
+    ),
 ];
