@@ -204,4 +204,9 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         375468324372724,
         "who was told while it was down kept the next one waiting until something else happened",
     ),
+    (
+        "a circle, half of it by hand",
+        393000000005319,
+        "a replica was made to follow a master that had been made to follow it since the master's last report",
+    ),
 ];
