@@ -47,12 +47,15 @@ fn fleet(sentinel_lines: fn(usize) -> Vec<String>, access: Access) -> Fleet {
     fleet
 }
 
-/// Starts all drivers and waits until each writes.
+/// Starts all drivers and waits until each writes, and listens for switches if it does that.
 fn start_drivers(fleet: &Fleet, access: Access) -> Vec<Driver> {
     let ports: Vec<u16> = fleet.sentinels.iter().map(|s| s.port).collect();
     let start = |library| Driver::start(&fleet.world, library, access, &ports);
     let mut drivers: Vec<Driver> = Library::all().into_iter().map(start).collect();
     drivers.iter_mut().for_each(|driver| driver.wait_step("writing"));
+    // This library tries a Sentinel that is dead for seconds before it turns to the next.
+    let listeners = drivers.iter_mut().filter(|driver| matches!(driver.library, Library::Python(_)));
+    listeners.for_each(|driver| driver.wait_step("listening"));
     drivers
 }
 
@@ -113,7 +116,12 @@ fn report(driver: &Driver, how: &str) {
     let gaps = driver.steps("gap");
     let gap = gaps.iter().max_by_key(|gap| gap["ms"].as_u64());
     let told = gap.map_or("no gap".to_owned(), |gap| format!("{} ms, {} refused", gap["ms"], gap["refused"]));
-    writeln!(std::io::stderr(), "    {how}: {:<16} {told}", driver.library.name()).expect("standard error");
+    let reopened = match driver.steps("reopened").len() {
+        0 => String::new(),
+        times => format!(", opened anew: {times}"),
+    };
+    writeln!(std::io::stderr(), "    {how}: {:<16} {told}{reopened}", driver.library.name())
+        .expect("standard error");
 }
 
 fn follow_a_killed_master(lines: fn(usize) -> Vec<String>, access: Access, first_is_dead: bool) {

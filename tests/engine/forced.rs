@@ -4,7 +4,7 @@ use sentineld::engine::Input;
 use sentineld::wire::{Answer, Request, SentinelCommand};
 
 use crate::lab::{Disk, Lab, MASTER, MY_ID, lab, lab_with};
-use crate::stub::{Vote, master_info};
+use crate::stub::{Stub, Vote, master_info};
 
 /// Requests for the vote of a peer: epoch by epoch.
 fn requests(lab: &Lab, port: u16) -> Vec<u64> {
@@ -94,6 +94,26 @@ fn without_a_majority_it_goes_on_in_an_epoch_that_nobody_else_takes() {
         assert!(lab.history().contains(&votes), "{votes}: {}", lab.history());
         assert_eq!(requests(&lab, 5001), [7], "nobody is asked in that");
     }
+}
+
+#[test]
+fn an_epoch_that_was_taken_by_word_alone_serves_no_other_master() {
+    let mut lab = lab_with(1, 2, crate::sharing::other);
+    lab.stubs.insert(6500, Stub::new(Some(master_info(6500, &[]))));
+    for port in [5001, 5002] {
+        (lab.stub(port).vote, lab.stub(port).down) = (Vote::Refuses, true);
+    }
+    lab.stub(6001).obeys = false;
+    lab.run(3_000);
+    lab.mark();
+    assert_eq!(lab.refusal(SentinelCommand::Failover(MASTER.into())), "OK");
+    lab.kill(6500);
+    lab.until("+try-failover master other", 4_000);
+    lab.run(10);
+    // Others learn of an epoch in which votes are asked for, and may be elected in it themselves.
+    let [first, alone, next] = epochs(&lab)[..] else { panic!("{}", lab.history()) };
+    assert!(first < alone && next == alone + 1, "{}", lab.history());
+    assert_eq!(requests(&lab, 5001), [first, next], "{}", lab.history());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::lab::{Lab, MASTER, lab, lab_with};
 use crate::stub::{Stub, master_info, peer_id};
 
 /// A second master, at 6500, with the same peers; its down-after is twice as long.
-fn other(settings: &mut Settings) {
+pub fn other(settings: &mut Settings) {
     let mut other = settings.masters[0].clone();
     other.name = MasterName::from("other");
     other.port = 6500;

@@ -113,10 +113,11 @@ impl World {
             }
         }
         nodes.sort_unstable();
-        for node in nodes.clone() {
-            self.heal_node(node);
+        nodes.iter().for_each(|node| self.heal_node(*node));
+        for cluster in 0..self.plan.clusters.len() {
+            self.reunite(cluster, &nodes);
+            nodes.iter().for_each(|node| self.restore_settings(*node, cluster));
         }
-        (0..self.plan.clusters.len()).for_each(|cluster| self.reunite(cluster, &nodes));
         for node in 0..self.home {
             if self.facts[node].alive {
                 self.saw(node, &Seen::Healed);
@@ -183,20 +184,14 @@ impl World {
             self.kill_node(node, false);
         }
         self.start_node(node);
-        for cluster in 0..self.plan.clusters.len() {
-            let name = self.plan.clusters[cluster].name.clone();
-            let disk = &self.facts[node].disk;
-            let known = disk.masters.iter().find(|master| master.name.as_str() == name);
-            let is_new = known.is_none_or(|master| master.replicas.is_empty() && master.peers.is_empty());
-            if is_new || self.all_lost(cluster) {
-                // It was told of the master while nobody could tell it the rest.
-                self.monitor_again(node, cluster);
-            }
-            let watch = self.plan.sentinels[node].watches[cluster].clone();
-            let (quorum, down_after) = (watch.quorum.to_string(), watch.down_after.to_string());
-            let numbers = ["quorum", &quorum, "down-after-milliseconds", &down_after];
-            self.order(node, &[&["SENTINEL", "SET", &name], &numbers[..]].concat());
-        }
+    }
+
+    fn restore_settings(&mut self, node: usize, cluster: usize) {
+        let name = self.plan.clusters[cluster].name.clone();
+        let watch = self.plan.sentinels[node].watches[cluster].clone();
+        let (quorum, down_after) = (watch.quorum.to_string(), watch.down_after.to_string());
+        let numbers = ["quorum", &quorum, "down-after-milliseconds", &down_after];
+        self.order(node, &[&["SENTINEL", "SET", &name], &numbers[..]].concat());
     }
 
     /// What is not as it should be.

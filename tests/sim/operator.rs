@@ -236,7 +236,8 @@ impl World {
     }
 
     /// A replica of ours is lost for good, and a replica of the neighbours' master appears at its address. Not that of a server which any
-    /// master of ours was made to follow by hand: the master would join the neighbours by order.
+    /// master of ours was made to follow by hand: the master would join the neighbours by order. Nor that of one that lives and is a master:
+    /// it may just have been promoted, and clients be sent to it before anybody can know of its end.
     pub fn reuse_address(&mut self) {
         let master = neighbour_address(&self.plan, 0);
         let (Some(lineage), Some(known)) =
@@ -253,6 +254,7 @@ impl World {
             masters.flat_map(|master| self.upstream(master).split_off(1)).collect();
         let ours = self.servers.values().filter(|server| server.cluster == 0 && server.address != known);
         let ours = ours.filter(|server| !above.contains(&server.address));
+        let ours = ours.filter(|server| !(server.alive && server.is_master()));
         // Enough of ours must be left for a failover.
         let candidates: Vec<SocketAddrV4> = ours.map(|server| server.address).collect();
         if candidates.len() < 2 {

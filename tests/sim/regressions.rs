@@ -119,6 +119,11 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         "a master followed its emptied replica by hand and restarted: nobody was promoted, as the replica's history was not the master's",
     ),
     (
+        "judged too late",
+        391000000001608,
+        "one of the neighbours' that had reported before any history was known was re-pointed when another replica was promoted",
+    ),
+    (
         "elected by itself",
         380000000008190,
         "told to forget the master and to watch it again, a Sentinel was elected by its own vote, met the others, and promoted all the same",
@@ -208,5 +213,20 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         "a circle, half of it by hand",
         393000000005319,
         "a replica was made to follow a master that had been made to follow it since the master's last report",
+    ),
+    (
+        "two leaders by a shared epoch",
+        391000000007548,
+        "an epoch taken by an operator's word alone was shared with other masters, and so became known, and another was elected in it",
+    ),
+    (
+        "a newcomer told otherwise",
+        391000000005539,
+        "a new Sentinel was told of an address that contradicted the others, all under epoch 0",
+    ),
+    (
+        "given away when promoted",
+        391000000007620,
+        "the address of a replica that was being promoted passed to the neighbours",
     ),
 ];

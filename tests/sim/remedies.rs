@@ -40,7 +40,7 @@ impl World {
     }
 
     /// Nobody knows more than an address, and the server there follows another one.
-    pub fn all_lost(&self, cluster: usize) -> bool {
+    fn all_lost(&self, cluster: usize) -> bool {
         let server = self.master_of(cluster).and_then(|address| self.servers.get(&address));
         self.all_forgot(cluster) && server.is_some_and(|server| !server.is_master())
     }
@@ -58,27 +58,34 @@ impl World {
         files.filter(move |(_, master)| master.name.as_str() == name)
     }
 
-    /// Who told Sentinels to monitor a master anew while some of them were away asks them now what they know (CKQUORUM, MASTERS), and finds
-    /// what none of them can find: that they were told of different addresses, which have the same epoch, 0; or that nothing leads from one
-    /// to the other, neither a Sentinel nor a server that both know. They are told where the master is once more.
+    /// Who told Sentinels to monitor a master anew, or set them up, while some of them were away asks them now what they know (CKQUORUM,
+    /// MASTERS), and finds what none of them can find: that one of them knows nobody; that they were told of different addresses, which have
+    /// the same epoch, 0; or that nothing leads from one to the other, neither a Sentinel nor a server that both know. They are told where the
+    /// master is once more.
     pub fn reunite(&mut self, cluster: usize, nodes: &[usize]) {
+        let Some(found) = self.master_to_tell(cluster) else { return };
         let files: Vec<(usize, MasterSettings)> =
             self.files(cluster, nodes.iter().copied()).map(|(node, file)| (node, file.clone())).collect();
-        let Some((_, newest)) = files.iter().max_by_key(|(_, file)| file.config_epoch) else { return };
-        let same = |file: &MasterSettings| (&file.host, file.port) == (&newest.host, newest.port);
-        let told_otherwise = |(_, file): &(usize, MasterSettings)| !same(file);
-        let contradicted = newest.config_epoch == Epoch::ZERO && files.iter().any(told_otherwise);
-        let place = newest.host.parse().ok().map(|host| SocketAddrV4::new(host, newest.port));
-        let Some(master) = (if contradicted { self.master_to_tell(cluster) } else { place }) else { return };
-        let names_it =
-            |file: &MasterSettings| (&file.host, file.port) == (&master.ip().to_string(), master.port());
-        let (mut reached, mut rest): (Vec<_>, Vec<_>) = files.iter().partition(|(_, file)| names_it(file));
+        let all_lost = self.all_lost(cluster);
+        let is_new = |file: &MasterSettings| all_lost || (file.replicas.is_empty() && file.peers.is_empty());
+        let files: Vec<(usize, MasterSettings)> =
+            files.into_iter().filter(|(_, file)| !is_new(file)).collect();
+        let newest = files.iter().max_by_key(|(_, file)| file.config_epoch).map(|(_, file)| file);
+        let place = |file: &MasterSettings| Some(SocketAddrV4::new(file.host.parse().ok()?, file.port));
+        // A later epoch than 0 will reach whoever is told where it can be heard.
+        let contradicted = newest.is_some_and(|newest| {
+            newest.config_epoch == Epoch::ZERO && files.iter().any(|(_, file)| place(file) != place(newest))
+        });
+        let master = newest.filter(|_| !contradicted).and_then(place).unwrap_or(found);
+        let (mut reached, mut rest): (Vec<_>, Vec<_>) =
+            files.iter().partition(|(_, file)| place(file) == Some(master));
         while let Some(next) =
             rest.iter().position(|one| !contradicted && reached.iter().any(|other| self.meet(one, other)))
         {
             reached.push(rest.swap_remove(next));
         }
-        for (node, _) in rest {
+        let reached: BTreeSet<usize> = reached.into_iter().map(|(node, _)| *node).collect();
+        for node in nodes.iter().filter(|node| !reached.contains(node)) {
             self.note(&format!("the operator finds that {node} has lost touch with the others"));
             self.monitor_at(*node, cluster, master);
         }

@@ -85,7 +85,7 @@ pub fn start_step(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> Option<Instan
 pub fn start(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, force: Force) {
     let now = cx.mono();
     let floor = if force == Force::No { cx.election_floor() } else { cx.globals.current_epoch.next() };
-    let epoch = stand(fleet, cx, id, floor);
+    let epoch = stand(fleet, cx, id, floor, force);
     fleet.announce(cx, Level::Warning, "+try-failover", Entity::Master(id), "");
     let desync = cx.random_millis(1_000);
     let pause = pause(cx);
@@ -103,11 +103,16 @@ pub fn start(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, force: Force) {
 }
 
 /// Takes an epoch, `floor` or later, that no vote of ours and no configuration of this master belongs to.
-fn stand(fleet: &Fleet, cx: &mut Cx, id: MasterId, floor: Epoch) -> Epoch {
+///
+/// One that is taken by an operator's word alone serves no other master: nobody was asked for a vote in it, so others who came to know it as
+/// a young epoch could be elected in it for this master.
+fn stand(fleet: &Fleet, cx: &mut Cx, id: MasterId, floor: Epoch, force: Force) -> Epoch {
     let master = &fleet.masters[id];
     let epoch = floor.max(master.ballot.epoch.next()).max(master.config_epoch.next());
     if cx.observe_epoch(epoch).is_some() {
-        cx.share_epoch();
+        if force.asks() {
+            cx.share_epoch();
+        }
         let notice = fleet.warning(cx, id, "+new-epoch", epoch.to_string());
         cx.outbox.push(Action::Publish(notice));
     }
@@ -219,7 +224,7 @@ fn insist(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, again: bool, votes: &Tal
 
 /// Nobody can win this epoch any more, or nobody need: another one.
 fn stand_again(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, floor: Epoch, force: Force) {
-    let epoch = stand(fleet, cx, id, floor);
+    let epoch = stand(fleet, cx, id, floor, force);
     let (now, next_pause) = (cx.mono(), pause(cx));
     if let Failover::Electing { epoch: slot, asked_at, pause, force: slot_of_force, .. } =
         &mut fleet.masters[id].failover

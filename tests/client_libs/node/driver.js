@@ -6,9 +6,27 @@ const { setTimeout: sleep } = require('node:timers/promises');
 
 const GAP_MS = 400;
 const PAUSE_MS = 20;
+// As applications have it: what is not answered in this time is given up, and the client is opened anew.
+const LIMIT_MS = 5000;
 
 function say(step, facts = {}) {
   process.stdout.write(JSON.stringify({ step, ...facts }) + '\n');
+}
+
+class NoAnswer extends Error {}
+
+function limited(answer) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new NoAnswer('no answer')), LIMIT_MS);
+  });
+  return Promise.race([answer, late]).finally(() => clearTimeout(timer));
+}
+
+async function reopen(client, error) {
+  if (!(error instanceof NoAnswer) || !client.reopen) return;
+  say('reopened', { reason: error.message });
+  await limited(client.reopen()).catch(() => {});
 }
 
 // Counts upwards until told to stop; returns how often a write was accepted and refused.
@@ -18,7 +36,7 @@ async function writeOn(client, key, state) {
   let refusedSince = 0;
   while (!state.stopped) {
     try {
-      await client.write(key, String(totals.written + 1));
+      await limited(client.write(key, String(totals.written + 1)));
       const now = performance.now();
       totals.written += 1;
       if (last === undefined) {
@@ -32,6 +50,7 @@ async function writeOn(client, key, state) {
       if (!(error instanceof Error)) throw error;
       totals.refused += 1;
       refusedSince += 1;
+      await reopen(client, error);
     }
     await sleep(PAUSE_MS);
   }
@@ -40,9 +59,10 @@ async function writeOn(client, key, state) {
 
 async function find(client) {
   try {
-    say('found', await client.find());
+    say('found', await limited(client.find()));
   } catch (error) {
     say('not-found', { reason: String(error) });
+    await reopen(client, error);
   }
 }
 
@@ -55,6 +75,7 @@ async function main() {
     user: user === '-' ? undefined : user,
     password: password === '-' ? undefined : password,
     sentinels: ports.map((port) => ({ host: '127.0.0.1', port: Number(port) })),
+    reopened: () => say('reopened', { reason: 'the client had ended' }),
   });
   const state = { stopped: false };
   const writer = writeOn(client, key, state);

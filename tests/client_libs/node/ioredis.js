@@ -6,7 +6,7 @@ const UNFIT = /s_down|o_down|disconnected/;
 // The library tells of every broken connection by an event, which would end the process if nobody listened.
 const ignore = () => {};
 
-exports.open = async (library, { name, user, password, sentinels }) => {
+exports.open = async (library, { name, user, password, sentinels, reopened }) => {
   const Redis = library.default ?? library;
   const access = { sentinelUsername: user, sentinelPassword: password };
   const common = { sentinels, name, ...access, sentinelRetryStrategy: () => 100 };
@@ -18,6 +18,11 @@ exports.open = async (library, { name, user, password, sentinels }) => {
     reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 1 : false),
   });
   master.on('error', ignore);
+  // A +switch-master that comes while it is asking where the master is ends the client for good: an application begins again.
+  master.on('end', () => setTimeout(() => {
+    reopened();
+    master.connect().catch(ignore);
+  }, 100));
 
   // The library lists nothing itself: the question goes to the first Sentinel that answers.
   async function ask(...words) {

@@ -10,12 +10,18 @@ exports.open = async (library, { name, user, password, sentinels }) => {
     sentinelClientOptions: { username: user, password },
     scanInterval: 500,
   };
-  const writer = library.createSentinel(options);
-  const reader = library.createSentinel({ ...options, replicaPoolSize: 1 });
-  for (const client of [writer, reader]) {
-    client.on('error', ignore);
-    await client.connect();
+  let writer;
+  let reader;
+  async function open() {
+    for (const client of [writer, reader]) client?.destroy()?.catch?.(ignore);
+    writer = library.createSentinel(options);
+    reader = library.createSentinel({ ...options, replicaPoolSize: 1 });
+    for (const client of [writer, reader]) {
+      client.on('error', ignore);
+      await client.connect();
+    }
   }
+  await open();
 
   async function find() {
     const info = String(await reader.sendCommand(true, ['INFO', 'server']));
@@ -29,5 +35,5 @@ exports.open = async (library, { name, user, password, sentinels }) => {
     };
   }
 
-  return { write: (key, value) => writer.set(key, value), find };
+  return { write: (key, value) => writer.set(key, value), find, reopen: open };
 };

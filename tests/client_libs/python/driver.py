@@ -55,10 +55,13 @@ def listen(sentinel):
     """Prints what the first Sentinel that answers says of a new master."""
     for client in sentinel.sentinels:
         try:
-            channel = client.pubsub(ignore_subscribe_messages=True)
+            channel = client.pubsub()
             channel.subscribe("+switch-master")
             for message in channel.listen():
-                say("switch", payload=message["data"].decode())
+                if message["type"] == "subscribe":
+                    say("listening")
+                else:
+                    say("switch", payload=message["data"].decode())
         except redis.ConnectionError:
             continue
 
