@@ -56,7 +56,7 @@ fn demote_if_stray(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId) {
         && now.since(seen_since) > patience
         && confirmed_by_majority(fleet, cx, master, seen_since + patience / 2);
     let proven = known_stale(fleet, cx, id) && replica.info.tells_of(demotion_due(fleet, cx, id));
-    if (waited || proven) && point_at_master(fleet, cx, id) {
+    if spoke_lately(fleet, cx, master) && (waited || proven) && point_at_master(fleet, cx, id) {
         fleet.announce(cx, Level::Notice, "+convert-to-slave", Entity::Replica(id), "");
     }
 }
@@ -171,6 +171,19 @@ pub fn looks_sane(fleet: &Fleet, cx: &Cx, id: MasterId) -> bool {
     // of the address before (spec 2 §5.3).
     let reported = master.instance.run_id.is_some() && fresh;
     master.info.role == Role::Master && !master.instance.s_down && !master.o_down && reported
+}
+
+/// The master said lately that it is one. It is asked as often as who calls itself master beside it, so that a repair need not wait for it.
+///
+/// Differs: for the reference a report of 20 seconds ago is enough. If somebody made the master follow that very replica meanwhile, they
+/// would follow each other from then on, and neither could be promoted.
+fn spoke_lately(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> bool {
+    let info = &fleet.masters[id].info;
+    let age = info.questioned_at.map(|at| cx.mono().since(at));
+    if info.asked_at.is_none() && age.is_none_or(|age| age >= INTERVAL / 2) {
+        probe::ask_info(fleet, cx, Entity::Master(id));
+    }
+    age.is_some_and(|age| age <= INTERVAL)
 }
 
 fn recently_repaired(fleet: &Fleet, cx: &Cx, id: ReplicaId) -> bool {

@@ -205,6 +205,20 @@ fn the_old_master_is_demoted_at_once_if_a_majority_confirmed_the_new_one() {
 }
 
 #[test]
+fn nobody_is_made_to_follow_a_master_that_was_just_made_to_follow_it() {
+    let mut lab = lab(1, 0);
+    lab.run(3_000);
+    lab.mark();
+    lab.stub(6001).info = Some(master_info(6001, &[]));
+    lab.until("-role-change slave", 11_000);
+    // Half a second before the repair is due, and long before the next regular INFO.
+    lab.run(7_500);
+    lab.stub(6000).info = Some(replica_info(6000, 6001, ""));
+    lab.run(5_000);
+    assert_eq!(blocks(&lab, 6001), [], "{}", lab.history());
+}
+
+#[test]
 fn a_majority_that_speaks_before_news_could_get_around_confirms_nothing() {
     // A replica that was never the master: somebody may have promoted it just now.
     for (after, converted) in [(3_900, false), (4_100, true)] {

@@ -210,6 +210,11 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         "who was told while it was down kept the next one waiting until something else happened",
     ),
     (
+        "a circle, half of it by hand",
+        393000000005319,
+        "a replica was made to follow a master that had been made to follow it since the master's last report",
+    ),
+    (
         "two leaders by a shared epoch",
         391000000007548,
         "an epoch taken by an operator's word alone was shared with other masters, and so became known, and another was elected in it",
