@@ -254,4 +254,14 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         380000000013830,
         "who was away while the others were replaced, and whose master lost its data, believed nobody, as it must",
     ),
+    (
+        "refused while stopped",
+        400000000002743,
+        "a process that was stopped never heard that a connection was refused, as nobody does to whom that happens",
+    ),
+    (
+        "copied from an address given away",
+        400000000007957,
+        "a replica that had followed its master's address to the neighbours proved after a start that their history was ours",
+    ),
 ];
