@@ -264,4 +264,9 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         400000000007957,
         "a replica that had followed its master's address to the neighbours proved after a start that their history was ours",
     ),
+    (
+        "asked whenever somebody looked",
+        400000000014995,
+        "while a returned master was gone again, its successor was asked for INFO by whatever happened to have the rules run",
+    ),
 ];
