@@ -269,4 +269,9 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         400000000014995,
         "while a returned master was gone again, its successor was asked for INFO by whatever happened to have the rules run",
     ),
+    (
+        "named by who missed that it was joined",
+        400000000016538,
+        "the property held a promotion of the neighbours' against one that had missed that our own master had their data",
+    ),
 ];

@@ -40,6 +40,8 @@ impl World {
         let Some(configured) = self.master_of(cluster) else { return };
         let known: Vec<(String, u16)> = self
             .files(cluster, nodes.iter().copied())
+            // Who knows nobody is told anew where the master is (`reunite`).
+            .filter(|(_, file)| !(file.replicas.is_empty() && file.peers.is_empty()))
             .flat_map(|(_, file)| file.replicas.iter().cloned().chain([(file.host.clone(), file.port)]))
             .collect();
         let is_known = |at: &SocketAddrV4| known.contains(&(at.ip().to_string(), at.port()));

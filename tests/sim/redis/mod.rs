@@ -68,6 +68,8 @@ pub struct Server {
     pub run_id: String,
     /// Whose data it has: of another cluster than its own, once it copied from there.
     pub data_of: usize,
+    /// The cluster whose data it had when it was made a master, if that is not its own: its fleet has joined that one.
+    pub joined: Option<usize>,
     /// It started without data since it was last in step with anybody who had them, or what it has is a copy of such a server's.
     pub lost_data: bool,
     /// The lineage of its data.
@@ -107,6 +109,7 @@ impl Server {
             role: Role::Master,
             run_id: format!("{:08x}{:032x}", u32::from(*address.ip()), address.port()),
             data_of: cluster,
+            joined: None,
             lost_data: false,
             replid: replid.to_owned(),
             replid2: None,

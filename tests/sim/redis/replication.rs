@@ -52,6 +52,7 @@ impl Server {
     /// SLAVEOF NO ONE: a lineage of its own begins, and the one so far is remembered.
     pub fn become_master(&mut self, fresh_replid: &str) {
         if self.role != Role::Master {
+            self.joined = Some(self.data_of).filter(|of| *of != self.cluster).or(self.joined);
             self.replid2 =
                 Some((std::mem::replace(&mut self.replid, fresh_replid.to_owned()), self.offset + 1));
             self.role = Role::Master;
