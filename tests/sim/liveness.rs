@@ -115,6 +115,7 @@ impl World {
         nodes.sort_unstable();
         nodes.iter().for_each(|node| self.heal_node(*node));
         for cluster in 0..self.plan.clusters.len() {
+            self.reinstate(cluster, &nodes);
             self.reunite(cluster, &nodes);
             nodes.iter().for_each(|node| self.restore_settings(*node, cluster));
         }

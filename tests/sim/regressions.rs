@@ -239,4 +239,19 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         392000000012137,
         "a new Sentinel that knew a replica greeted at its master's address before it was told that this had passed to the neighbours",
     ),
+    (
+        "a master that nobody knows",
+        380000000011534,
+        "the master was started again as a replica of one that all Sentinels had been told to forget while it was dead: nobody was left to promote",
+    ),
+    (
+        "known to one that is dead",
+        380000000016835,
+        "the same, with a Sentinel that knew the other master, and stayed dead",
+    ),
+    (
+        "a stranger to the only one left",
+        380000000013830,
+        "who was away while the others were replaced, and whose master lost its data, believed nobody, as it must",
+    ),
 ];

@@ -33,6 +33,29 @@ impl World {
         }
     }
 
+    /// The configured master was made to follow one whom the healed Sentinels do not know, for they were told to forget the replicas, or set up
+    /// anew, while that one was dead; and nobody whom they do know lives. Nobody is left to promote, and a server that none of them has ever
+    /// heard of may be anybody's: the configured master becomes one again.
+    pub fn reinstate(&mut self, cluster: usize, nodes: &[usize]) {
+        let Some(configured) = self.master_of(cluster) else { return };
+        let known: Vec<(String, u16)> = self
+            .files(cluster, nodes.iter().copied())
+            .flat_map(|(_, file)| file.replicas.iter().cloned().chain([(file.host.clone(), file.port)]))
+            .collect();
+        let is_known = |at: &SocketAddrV4| known.contains(&(at.ip().to_string(), at.port()));
+        let mut others = self.servers.values().filter(|server| server.address != configured && server.alive);
+        // If they know nothing but this address, under epoch 0, they are told of the right one instead (`reunite`).
+        if self.all_forgot(cluster) || others.any(|server| is_known(&server.address)) {
+            return;
+        }
+        let fresh = self.fresh_id();
+        let Some(server) = self.servers.get_mut(&configured).filter(|server| !server.is_master()) else {
+            return;
+        };
+        server.become_master(&fresh);
+        self.note(&format!("{configured} is made a master again by hand, as nobody else is known"));
+    }
+
     /// No file of ours knows anything of a master but an address that it was given, and perhaps other Sentinels who know no more.
     pub fn all_forgot(&self, cluster: usize) -> bool {
         let mut files = self.files(cluster, 0..self.home);
@@ -60,8 +83,8 @@ impl World {
 
     /// Who told Sentinels to monitor a master anew, or set them up, while some of them were away asks them now what they know (CKQUORUM,
     /// MASTERS), and finds what none of them can find: that one of them knows nobody; that they were told of different addresses, which have
-    /// the same epoch, 0; or that nothing leads from one to the other, neither a Sentinel nor a server that both know. They are told where the
-    /// master is once more.
+    /// the same epoch, 0; that nothing leads from one to the other, neither a Sentinel nor a server that both know; or that one does not
+    /// believe the others, as its log says. They are told where the master is once more.
     pub fn reunite(&mut self, cluster: usize, nodes: &[usize]) {
         let Some(found) = self.master_to_tell(cluster) else { return };
         let files: Vec<(usize, MasterSettings)> =
@@ -80,7 +103,7 @@ impl World {
         let (mut reached, mut rest): (Vec<_>, Vec<_>) =
             files.iter().partition(|(_, file)| place(file) == Some(master));
         while let Some(next) =
-            rest.iter().position(|one| !contradicted && reached.iter().any(|other| self.meet(one, other)))
+            rest.iter().position(|one| !contradicted && reached.iter().any(|other| self.finds(one, other)))
         {
             reached.push(rest.swap_remove(next));
         }
@@ -89,6 +112,25 @@ impl World {
             self.note(&format!("the operator finds that {node} has lost touch with the others"));
             self.monitor_at(*node, cluster, master);
         }
+    }
+
+    /// A Sentinel hears another one, and believes what it says of where the master is.
+    fn finds(&self, one: &(usize, MasterSettings), other: &(usize, MasterSettings)) -> bool {
+        self.meet(one, other) && !self.distrusts(one, other)
+    }
+
+    /// A Sentinel was away while all others of those who healed were replaced, and its own master lost its data and is well: whoever tells it
+    /// of another one is a stranger to it, does not greet on its master, and names a server with another history.
+    fn distrusts(&self, (_, one): &(usize, MasterSettings), (node, other): &(usize, MasterSettings)) -> bool {
+        let server = |file: &MasterSettings| {
+            let place = SocketAddrV4::new(file.host.parse().ok()?, file.port);
+            self.servers.get(&place).filter(|server| server.alive && server.is_master())
+        };
+        let (Some(own), Some(named)) = (server(one), server(other)) else { return false };
+        let history = named.history();
+        !one.peers.iter().any(|peer| peer.run_id.as_str() == self.nodes[*node].my_id)
+            && !other.replicas.contains(&(one.host.clone(), one.port))
+            && !own.history().iter().any(|id| history.contains(id))
     }
 
     /// Two Sentinels know each other, or a server on which both would hear each other.
