@@ -171,7 +171,10 @@ fn on_replica_info(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId, report: &InfoR
     let follows_master = in_step && replica_follows(replica, fleet.current_address(master));
     if follows_master {
         fleet.replicas[id].origin.was_in_step = true;
-        if !fleet.masters[master].instance.s_down {
+        let of = &fleet.masters[master];
+        // At the address of a file another cluster's replica may be by now, with replicas of its own: whose data that is the server tells first.
+        let is_master = of.info.at.is_some() && of.info.role == Role::Master;
+        if is_master && !of.instance.s_down {
             let ids = fleet.replicas[id].origin.ids.clone();
             learn(fleet, cx, master, &ids);
         }

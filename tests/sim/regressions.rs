@@ -254,4 +254,9 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         380000000013830,
         "who was away while the others were replaced, and whose master lost its data, believed nobody, as it must",
     ),
+    (
+        "in step with whom?",
+        400000000007957,
+        "a restarted Sentinel learnt the neighbours' history from a replica of theirs, whose master had the address in its file, and led all away",
+    ),
 ];
