@@ -259,4 +259,9 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         400000000007957,
         "a restarted Sentinel learnt the neighbours' history from a replica of theirs, whose master had the address in its file, and led all away",
     ),
+    (
+        "asked when somebody looks",
+        400000000014995,
+        "whether a master was asked again depended on when its strays were looked at, and nothing looked",
+    ),
 ];
