@@ -264,4 +264,9 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         400000000014995,
         "whether a master was asked again depended on when its strays were looked at, and nothing looked",
     ),
+    (
+        "brought home the neighbours' data",
+        400000000016538,
+        "a replica that had copied the neighbours' was told to follow ours, and was promoted before it was in step",
+    ),
 ];
