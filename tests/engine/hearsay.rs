@@ -368,3 +368,28 @@ fn who_knows_replicas_and_no_sentinel_greets_the_master_when_it_said_that_it_is_
         assert!(greeted(&lab) > 0, "nobody came: {}", lab.history());
     }
 }
+
+#[test]
+fn what_followers_copied_from_an_address_proves_nothing_unless_its_server_said_that_it_is_the_master() {
+    // After a start: the address of the file was given away, and a replica of ours followed it there.
+    for (info, believed) in [
+        (None, false),
+        (Some(replica(6000, 7000, THEIRS)), false),
+        (Some(master(6000, &[6001], THEIRS)), true),
+    ] {
+        let mut lab = lab_with(1, 1, |_| {});
+        lab.stub(6001).info = Some(replica(6001, 6000, THEIRS));
+        lab.stub(6000).info = None;
+        lab.restart();
+        lab.stub(6000).info = info.clone();
+        lab.run(11_000);
+        lab.hello_line(&greeting(1, 5, 6009));
+        assert_eq!(at(&lab), 6009, "a known peer is followed");
+        with_server(&mut lab, Some(master(7000, &[6000], THEIRS)));
+        for _ in 0..2 {
+            lab.hello_line(&greeting(9, 7, 7000));
+            lab.run(2_000);
+        }
+        assert_eq!(at(&lab) == 7000, believed, "{info:?}: {}", lab.history());
+    }
+}

@@ -2,6 +2,7 @@
 //! of the requests, and messages of the subscription.
 
 use std::collections::VecDeque;
+use std::net::SocketAddrV4;
 
 use sentineld::engine::{ConnId, ConnKind, Input, Tag};
 use sentineld::wire::{Expect, Frame, Hello, Reply, ReplyDecoder, Request, hello_message};
@@ -10,6 +11,7 @@ use crate::network::Wire;
 
 pub struct Link {
     pub wire: Wire,
+    pub to: SocketAddrV4,
     asked: VecDeque<Asked>,
     decoder: ReplyDecoder,
     /// When the questions left whose replies were read last, one for each `Input::Reply`.
@@ -24,8 +26,8 @@ struct Asked {
 }
 
 impl Link {
-    pub fn new(wire: Wire) -> Self {
-        Link { wire, asked: VecDeque::new(), decoder: ReplyDecoder::default(), answered: Vec::new() }
+    pub fn new(wire: Wire, to: SocketAddrV4) -> Self {
+        Link { wire, to, asked: VecDeque::new(), decoder: ReplyDecoder::default(), answered: Vec::new() }
     }
 
     /// Encodes a request, and remembers that its reply is owed, since `at` (nanoseconds since the start of the run).

@@ -269,4 +269,9 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         400000000016538,
         "a replica that had copied the neighbours' was told to follow ours, and was promoted before it was in step",
     ),
+    (
+        "refused while stopped",
+        400000000002743,
+        "a process that was stopped never heard that a connection was refused, as nobody does to whom that happens",
+    ),
 ];

@@ -71,13 +71,13 @@ impl World {
     ) {
         let state = &mut self.nodes[node];
         let Some(link) = state.links.get_mut(&conn).filter(|link| link.wire == wire) else { return };
-        let Some(connection) = self.net.connections.get(&wire) else { return };
-        let to = connection.to;
+        // Both ends may be closed, and nobody has read of it here, because the process was stopped.
+        let to = link.to;
         let began = inputs.len();
         let mut answered = Vec::new();
         let broken = match packet {
             Packet::Accepted => {
-                let ends = Endpoints { local: IpAddr::V4(connection.from), remote: IpAddr::V4(*to.ip()) };
+                let ends = Endpoints { local: IpAddr::V4(*state.address.ip()), remote: IpAddr::V4(*to.ip()) };
                 inputs.push(Input::Connected(conn, ends));
                 None
             }
@@ -252,16 +252,14 @@ impl World {
                 let Ok(ip) = target.host.parse::<Ipv4Addr>() else {
                     return self.fail(format!("Sentinel {node} connects to {}", target.host));
                 };
-                let wire = self.open(node, conn, SocketAddrV4::new(ip, target.port));
-                self.nodes[node].links.insert(conn, Link::new(wire));
+                let to = SocketAddrV4::new(ip, target.port);
+                let wire = self.open(node, conn, to);
+                self.nodes[node].links.insert(conn, Link::new(wire, to));
             }
             Action::Disconnect(conn) => {
                 if let Some(link) = self.nodes[node].links.remove(&conn) {
-                    let to = self.net.connections.get(&link.wire).map(|connection| connection.to);
                     self.close(link.wire);
-                    if let Some(to) = to {
-                        self.saw(node, &Seen::Broken { to, kind: conn.kind });
-                    }
+                    self.saw(node, &Seen::Broken { to: link.to, kind: conn.kind });
                 }
             }
             Action::Send(conn, tag, request, renamed) => {
