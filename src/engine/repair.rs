@@ -34,34 +34,39 @@ pub fn on_another_master(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId) {
     if fleet.replicas[id].info.role_since == cx.mono() {
         look_around(fleet, cx, id);
     }
-    // As often as who calls itself master beside it, so that a repair need not wait for it.
-    let master = fleet.replicas[id].master;
-    if last_asked(fleet, master).is_none_or(|at| cx.mono().since(at) >= INTERVAL / 2) {
-        ask_again(fleet, cx, master);
+    if is_stray(fleet, cx, id) {
+        have_it_speak(fleet, cx, fleet.replicas[id].master);
     }
     demote_if_stray(fleet, cx, id);
 }
 
+/// It is beside a master that is one, as was seen since.
+fn is_stray(fleet: &Fleet, cx: &Cx, id: ReplicaId) -> bool {
+    let replica = &fleet.replicas[id];
+    let master = replica.master;
+    let seen_since = replica.info.role_since.max(cx.thawed_at);
+    fleet.masters[master].failover.promoted() != Some(id)
+        && !replica.origin.is_foreign()
+        && !recently_repaired(fleet, cx, id)
+        && looks_sane(fleet, cx, master)
+        && fleet.masters[master].info.tells_of(seen_since)
+}
+
 fn demote_if_stray(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId) {
+    if !is_stray(fleet, cx, id) {
+        return;
+    }
     let now = cx.mono();
     let replica = &fleet.replicas[id];
     let master = replica.master;
     let seen_since = replica.info.role_since.max(cx.thawed_at);
-    if fleet.masters[master].failover.promoted() == Some(id)
-        || replica.origin.is_foreign()
-        || recently_repaired(fleet, cx, id)
-        || !looks_sane(fleet, cx, master)
-        || !fleet.masters[master].info.tells_of(seen_since)
-    {
-        return;
-    }
     let patience = cx.globals.tunables.publish_period * 4;
     // News of a promotion reach everybody in half of the patience: what is named after that is named in full knowledge.
     let waited = replica.instance.no_down_for(patience, now)
         && now.since(seen_since) > patience
         && confirmed_by_majority(fleet, cx, master, seen_since + patience / 2);
     let proven = known_stale(fleet, cx, id) && replica.info.tells_of(demotion_due(fleet, cx, id));
-    if (waited || proven) && spoke_lately(fleet, cx, master) && point_at_master(fleet, cx, id) {
+    if spoke_lately(fleet, cx, master) && (waited || proven) && point_at_master(fleet, cx, id) {
         fleet.announce(cx, Level::Notice, "+convert-to-slave", Entity::Replica(id), "");
     }
 }
@@ -178,25 +183,19 @@ pub fn looks_sane(fleet: &Fleet, cx: &Cx, id: MasterId) -> bool {
     master.info.role == Role::Master && !master.instance.s_down && !master.o_down && reported
 }
 
-/// The master said lately that it is one; if not it is asked.
+/// The master said lately that it is one.
 ///
 /// Differs: for the reference a report of 20 seconds ago is enough. If somebody made the master follow that very replica meanwhile, they
 /// would follow each other from then on, and neither could be promoted.
-fn spoke_lately(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) -> bool {
-    let lately = last_asked(fleet, id).is_some_and(|at| cx.mono().since(at) <= INTERVAL);
-    if !lately {
-        ask_again(fleet, cx, id);
-    }
-    lately
+fn spoke_lately(fleet: &Fleet, cx: &Cx, id: MasterId) -> bool {
+    fleet.masters[id].info.questioned_at.is_some_and(|at| cx.mono().since(at) <= INTERVAL)
 }
 
-/// When the last report of a master was asked for.
-fn last_asked(fleet: &Fleet, id: MasterId) -> Option<Instant> {
-    fleet.masters[id].info.questioned_at
-}
-
-fn ask_again(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
-    if fleet.masters[id].info.asked_at.is_none() {
+/// It is asked as often as who calls itself master beside it, with each report of that one, so that a repair need not wait for it.
+fn have_it_speak(fleet: &mut Fleet, cx: &mut Cx, id: MasterId) {
+    let info = &fleet.masters[id].info;
+    let age = info.questioned_at.map(|at| cx.mono().since(at));
+    if info.asked_at.is_none() && age.is_none_or(|age| age >= INTERVAL / 2) {
         probe::ask_info(fleet, cx, Entity::Master(id));
     }
 }

@@ -244,3 +244,31 @@ fn who_votes_for_another_leaves_the_replica_that_turns_up_to_it() {
     lab.run(4_000);
     assert_eq!(lab.count("+try-failover"), 0, "{}", lab.history());
 }
+
+#[test]
+fn a_returned_master_that_is_gone_again_has_nobody_asked_between_times() {
+    let mut lab = lab_with(1, 2, |settings| settings.masters[0].quorum = 1);
+    for port in [5001, 5002] {
+        lab.stub(port).down = true;
+    }
+    lab.run(3_000);
+    lab.kill(6000);
+    lab.until("+failover-end", 2_000);
+    lab.stub(6001).info = Some(master_info(6001, &[]));
+    lab.stub(6000).up = true;
+    lab.stub(6000).info = Some(master_info(6000, &[]));
+    lab.until("-role-change slave 127.0.0.1:6000", 12_000);
+    lab.run(2_500);
+    lab.kill(6000);
+    // It could be demoted now, if it were there: our master is asked what it is when that one reports, and not whenever somebody looks.
+    lab.hello(1, 1, 6001, 1);
+    lab.hello(2, 1, 6001, 1);
+    lab.mark();
+    let asked = |lab: &Lab| lab.asked_of(6001, |request| *request == Request::Info);
+    let before = asked(&lab);
+    for _ in 0..30 {
+        lab.hello(1, 1, 6001, 1);
+        lab.run(100);
+    }
+    assert_eq!((told(&lab, 6000), asked(&lab) - before), (0, 0), "{}", lab.history());
+}

@@ -10,7 +10,8 @@
 //! A Sentinel that names the same address as before, which was given away meanwhile, has followed nobody: it has yet to learn better.
 //!
 //! A server of ours that copied the data of a stranger, before anybody could tell that it was one, and is the master by now has made the
-//! stranger's history ours: nothing tells the two apart any more.
+//! stranger's history ours: nothing tells the two apart any more. Whom those who saw that promote is named by all the others, as a Sentinel that
+//! missed it believes its own.
 //!
 //! Can't see: strangers that follow nobody.
 
@@ -35,6 +36,8 @@ pub struct Foreign {
     strangers: BTreeMap<(usize, SocketAddrV4, String), BTreeSet<String>>,
     /// By Sentinel and master: the histories of the data that the right master reported.
     ours: BTreeMap<(usize, String), BTreeSet<String>>,
+    /// By master: the histories that any of the right masters ever reported to anybody.
+    joined: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Property for Foreign {
@@ -76,7 +79,8 @@ impl Property for Foreign {
                 let address = SocketAddrV4::new(host, hello.master_port);
                 let key = (scene.node, hello.master_name.to_string());
                 let moved = self.named.insert(key, address) != Some(address);
-                if moved && self.is_stranger(scene, address, hello.master_name.as_str()) {
+                let name = hello.master_name.as_str();
+                if moved && self.is_stranger(scene, address, name) && !self.has_joined(scene, address, name) {
                     return Err(format!(
                         "{} is said to be {}, which belongs to another cluster",
                         hello.master_name, address
@@ -97,6 +101,7 @@ impl Foreign {
                 let masters = scene.facts().disk.masters.iter();
                 let names = masters.filter(|master| words::place(master) == Some(address));
                 for key in names.map(|master| (scene.node, master.name.to_string())) {
+                    self.joined.entry(key.1.clone()).or_default().extend(histories(report));
                     self.ours.entry(key.clone()).or_default().extend(histories(report));
                     self.informed.insert(key);
                 }
@@ -140,6 +145,13 @@ impl Foreign {
         let ours = self.ours.get(&(scene.node, master.to_owned()));
         let known = told.is_some_and(|told| ours.is_none_or(|ours| ours.is_disjoint(told)));
         known && scene.servers.get(&address).is_some_and(|server| !self.home.contains(&server.cluster))
+    }
+
+    /// A master of ours had the stranger's data before.
+    fn has_joined(&self, scene: &Scene, address: SocketAddrV4, master: &str) -> bool {
+        let told = self.strangers.get(&(scene.node, address, master.to_owned()));
+        let joined = self.joined.get(master);
+        told.zip(joined).is_some_and(|(told, joined)| !joined.is_disjoint(told))
     }
 }
 
@@ -224,6 +236,17 @@ mod tests {
         stage.fine(info(1, &format!("role:master;master_replid:{ours};master_replid2:{theirs};")));
         stage.fine(pointed(3, Some(1))).fine(ordered("SENTINEL RESET m")).fine(info(1, "role:master;"));
         stage.fine(info(3, &stranger)).wrong(pointed(3, Some(1)));
+    }
+
+    #[test]
+    fn whose_data_a_master_of_ours_had_is_named_by_those_who_missed_that() {
+        let (theirs, ours) = ("a".repeat(40), "b".repeat(40));
+        let master = |id: &str| info(1, &format!("role:master;master_replid:{id};"));
+        let stranger = info(3, &format!("{IN_STEP}master_replid:{theirs};"));
+        let mut stage = reused();
+        stage.fine(master(&ours)).fine(stranger).wrong(greeted(hello(0, 1, 3, 1)));
+        stage.fine(greeted(hello(0, 1, 2, 1))).node(1).fine(Seen::Started).fine(master(&theirs));
+        stage.node(0).fine(greeted(hello(0, 1, 3, 1))).wrong(pointed(3, Some(1)));
     }
 
     #[test]
