@@ -26,11 +26,22 @@ const SOCKETS: usize = 15_000;
 /// Time for a worker to carry out an order.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How masters died. Times are microseconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Killing {
+    /// When it began.
+    pub from: u128,
+    /// When the last of them fell silent.
+    pub mute: u128,
+    /// When the last connection was broken.
+    pub to: u128,
+}
+
 /// Something that happened to a server. Times are microseconds since 1970.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// A worker killed this many masters from one time to the other.
-    Killed { count: usize, from: u128, to: u128 },
+    /// A worker killed this many masters.
+    Killed { count: usize, when: Killing },
     /// `SLAVEOF NO ONE` from a client of this name; `changed` if the server was not a master already.
     Promoted { group: usize, server: SocketAddrV4, by: String, at: u128, changed: bool },
     /// `SLAVEOF` to an address.
@@ -106,16 +117,21 @@ impl Farm {
         self.workers.push((child, stdin));
     }
 
-    /// Kills every server that is a master now; from when to when, in microseconds since 1970.
-    pub fn kill_masters(&mut self) -> (u128, u128) {
+    /// Kills every server that is a master now.
+    pub fn kill_masters(&mut self) -> Killing {
         self.schedule(&["--fifo", "--pid", "1"]);
         let answers = self.order("kill-masters", |e| matches!(e, Event::Killed { .. }));
         self.schedule(&["--other", "--pid", "0"]);
         let times = answers.iter().filter_map(|e| match e {
-            Event::Killed { from, to, .. } => Some((*from, *to)),
+            Event::Killed { when, .. } => Some(*when),
             _ => None,
         });
-        times.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).expect("a farm has workers")
+        let both = |a: Killing, b: Killing| Killing {
+            from: a.from.min(b.from),
+            mute: a.mute.max(b.mute),
+            to: a.to.max(b.to),
+        };
+        times.reduce(both).expect("a farm has workers")
     }
 
     /// Each connection that breaks wakes a Sentinel, and a worker must not wait behind those while it kills.
@@ -205,8 +221,9 @@ fn parse(line: &str) -> Option<Event> {
         ("problem", _) => Event::Problem(rest.to_owned()),
         ("subscribers", [count]) => Event::Subscribers(count.parse().ok()?),
         ("revived", [count]) => Event::Revived(count.parse().ok()?),
-        ("killed", [count, from, to]) => {
-            Event::Killed { count: count.parse().ok()?, from: from.parse().ok()?, to: to.parse().ok()? }
+        ("killed", [count, from, mute, to]) => {
+            let when = Killing { from: from.parse().ok()?, mute: mute.parse().ok()?, to: to.parse().ok()? };
+            Event::Killed { count: count.parse().ok()?, when }
         }
         ("promoted", [group, server, by, at, changed]) => Event::Promoted {
             group: group.parse().ok()?,

@@ -87,8 +87,8 @@ async fn obey(farm: &Shared, line: &str) {
     match words[..] {
         ["kill-masters"] => {
             let started = micros();
-            let count = kill_masters(farm).await;
-            say(&format!("killed {count} {started} {}", micros()));
+            let (count, mute) = kill_masters(farm).await;
+            say(&format!("killed {count} {started} {mute} {}", micros()));
         }
         ["revive"] => {
             let dead = farm.borrow().places(false);
@@ -107,18 +107,22 @@ async fn obey(farm: &Shared, line: &str) {
     }
 }
 
-/// All masters die: their connections break, then their ports refuse. Returns how many there were.
-async fn kill_masters(farm: &Shared) -> usize {
+/// All masters die: none answers anything any more, then their connections break, then their ports refuse. Returns how many there were, and
+/// when the last of them fell silent.
+async fn kill_masters(farm: &Shared) -> (usize, u128) {
     let mut endings = Vec::new();
+    let mute;
     {
         let mut farm = farm.borrow_mut();
         let mut masters = farm.living();
         masters.retain(|(group, server)| farm.groups[*group].servers[*server].master.is_none());
+        masters.iter().for_each(|place| farm.groups[place.0].stop(place.1));
+        // Nobody else runs here, and so answers, until the end of this block.
+        mute = micros();
         for place in masters {
             let ending = farm.listeners.remove(&place).expect("invariant: who lives listens");
             ending.abort();
             endings.push(ending);
-            farm.groups[place.0].stop(place.1);
             for client in farm.clients.remove(&place).unwrap_or_default().into_values() {
                 client.cut();
             }
@@ -129,7 +133,7 @@ async fn kill_masters(farm: &Shared) -> usize {
         // Aborted: that is what it says.
         ending.await.ok();
     }
-    count
+    (count, mute)
 }
 
 fn listen(farm: &Shared, place: Place) {

@@ -70,7 +70,7 @@ fn run(mix: Mix, options: &Options) -> Result<Outcome, String> {
     );
     let before = fleet.cpu();
     let killed = fleet.farm.kill_masters();
-    eprintln!("{title}: {} masters dead within {} ms", options.masters, (killed.1 - killed.0) / 1000);
+    eprintln!("{title}: {} masters silent within {} µs", options.masters, killed.mute - killed.from);
     let patience = Duration::from_secs(options.patience_s);
     let recovered = fleet.wait_recovered(patience);
     let used = fleet.cpu().since(before);

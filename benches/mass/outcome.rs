@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::SocketAddrV4;
 
-use crate::farm::Event;
+use crate::farm::{Event, Killing};
 use crate::fleet::{Cpu, MassFleet, name};
 use crate::journal::{Journal, Story};
 use crate::options::{Mix, Options};
@@ -24,6 +24,7 @@ pub struct Outcome {
     repeats: usize,
     aborted: usize,
     epochs_begun: usize,
+    mute_ms: u128,
     kill_ms: u128,
     /// From the first `+odown` of each master to its promotion.
     down_to_promoted: Vec<f64>,
@@ -43,15 +44,9 @@ pub struct Outcome {
 
 impl Outcome {
     /// Puts together what the farm saw and what the logs say.
-    pub fn new(
-        fleet: &mut MassFleet,
-        options: &Options,
-        killed: (u128, u128),
-        steady: Cpu,
-        used: Cpu,
-    ) -> Outcome {
+    pub fn new(fleet: &mut MassFleet, options: &Options, killed: Killing, steady: Cpu, used: Cpu) -> Outcome {
         // A log may lag behind the wall clock by its own rounding.
-        let journal = Journal::read(&fleet.sentinels, &fleet.ids, killed.0 / 1000 * 1000);
+        let journal = Journal::read(&fleet.sentinels, &fleet.ids, killed.from / 1000 * 1000);
         let events = fleet.farm.events();
         let mut outcome = Outcome {
             masters: options.masters,
@@ -62,7 +57,8 @@ impl Outcome {
             repeats: journal.repeats,
             aborted: journal.masters.values().map(|story| story.aborted.len()).sum(),
             epochs_begun: journal.epochs.len(),
-            kill_ms: (killed.1 - killed.0) / 1000,
+            mute_ms: (killed.mute - killed.from).div_ceil(1000),
+            kill_ms: (killed.to - killed.from) / 1000,
             down_to_promoted: Vec::new(),
             promoted: Vec::new(),
             named_by_all: Vec::new(),
@@ -78,11 +74,11 @@ impl Outcome {
             _ => None,
         });
         outcome.troubles.extend(problems);
-        let beyond = |at: u128| (at as f64 - killed.0 as f64) / 1000.0 - options.down_after_ms as f64;
+        let beyond = |at: u128| (at as f64 - killed.from as f64) / 1000.0 - options.down_after_ms as f64;
         let nothing = Story::default();
         for group in 0..options.masters {
             let story = journal.masters.get(&name(group)).unwrap_or(&nothing);
-            outcome.add(group, story, &events, (killed.0, beyond), fleet.sentinels.len());
+            outcome.add(group, story, &events, (killed.from, beyond), fleet.sentinels.len());
         }
         for times in [&mut outcome.down_to_promoted, &mut outcome.promoted, &mut outcome.named_by_all] {
             times.sort_by(f64::total_cmp);
@@ -158,7 +154,7 @@ impl Outcome {
     fn cells(&self) -> Vec<String> {
         let share = |count: usize| format!("{count} ({:.1} %)", 100.0 * count as f64 / self.masters as f64);
         vec![
-            format!("{} ms", self.kill_ms),
+            format!("{}, {} ms", self.mute_ms, self.kill_ms),
             share(self.elected_in_first),
             share(self.elected_at_first_try),
             self.worst_epochs.to_string(),
@@ -179,7 +175,7 @@ impl Outcome {
 }
 
 const ROWS: [&str; 16] = [
-    "all masters dead within",
+    "all masters silent, and their connections broken, within",
     "elected in the first epoch that anybody asked for",
     "elected at the winner's first try",
     "epochs of the worst master",

@@ -45,9 +45,6 @@ pub struct Lineage {
     latest: Option<String>,
     /// Those that came with a break in the history, and what followed from them: they may be another cluster's.
     doubted: Vec<String>,
-    /// All that is known was told by who follows the master, which has not said itself that it is one: it may be another cluster's server at its
-    /// address, whose data they have copied.
-    borrowed: bool,
     /// The run id under which the master was last seen to be one.
     process: Option<String>,
     /// Whom the server at the master's address follows now, and is in step with.
@@ -76,7 +73,7 @@ impl Lineage {
     }
 
     fn learn(&mut self, ids: &[String]) {
-        if self.is_known() && !ids.is_empty() && !self.has_undoubted(ids) {
+        if self.is_known() && !ids.is_empty() && !self.vouches_for(ids) {
             self.doubted.extend_from_slice(ids);
         }
         for id in ids.iter().rev() {
@@ -93,24 +90,12 @@ impl Lineage {
 
     /// True if one of the ids is known, and beyond doubt.
     fn vouches_for(&self, ids: &[String]) -> bool {
-        !self.borrowed && self.has_undoubted(ids)
-    }
-
-    fn has_undoubted(&self, ids: &[String]) -> bool {
         ids.iter().any(|id| self.ids.contains(id) && !self.doubted.contains(id))
     }
 
     /// True if the master reported an id that is beyond doubt.
     pub fn is_sure(&self) -> bool {
         self.latest.as_ref().is_some_and(|id| !self.doubted.contains(id))
-    }
-
-    /// The address is another one now: what others copied from the one before tells nothing of it.
-    fn drop_borrowed(&mut self) {
-        if std::mem::take(&mut self.borrowed) {
-            self.ids.clear();
-            self.doubted.clear();
-        }
     }
 
     /// True if both are known and have nothing in common.
@@ -146,7 +131,6 @@ fn on_master_info(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, report: &InfoRep
     if report.role != Some(Role::Master) || ids.is_empty() {
         return upstream::on_demoted(fleet, id, report);
     }
-    fleet.masters[id].lineage.borrowed = false;
     let new = fleet.masters[id].lineage.excludes(&ids);
     learn(fleet, cx, id, &ids);
     let master = &mut fleet.masters[id];
@@ -187,10 +171,11 @@ fn on_replica_info(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId, report: &InfoR
     let follows_master = in_step && replica_follows(replica, fleet.current_address(master));
     if follows_master {
         fleet.replicas[id].origin.was_in_step = true;
-        if !fleet.masters[master].instance.s_down {
+        let of = &fleet.masters[master];
+        // At the address of a file another cluster's replica may be by now, with replicas of its own: whose data that is the server tells first.
+        let is_master = of.info.at.is_some() && of.info.role == Role::Master;
+        if is_master && !of.instance.s_down {
             let ids = fleet.replicas[id].origin.ids.clone();
-            let lineage = &mut fleet.masters[master].lineage;
-            lineage.borrowed |= !lineage.is_known();
             learn(fleet, cx, master, &ids);
         }
     }
@@ -200,7 +185,6 @@ fn on_replica_info(fleet: &mut Fleet, cx: &mut Cx, id: ReplicaId, report: &InfoR
 /// The configuration moves to a replica: its lineage is the master's from now on, unless what it said last shares nothing with what is
 /// known. Who promoted it had later news of it, and it will tell itself.
 pub fn inherit(fleet: &mut Fleet, cx: &mut Cx, id: MasterId, new: &Address) {
-    fleet.masters[id].lineage.drop_borrowed();
     let heir = fleet.find_replica(id, new).map(|replica| &fleet.replicas[replica]);
     let heir = heir.filter(|replica| !replica.origin.foreign);
     let mut ids = heir.map(|replica| replica.origin.ids.clone()).unwrap_or_default();

@@ -65,6 +65,21 @@ fn data_that_is_not_the_masters_is_not_promoted() {
 }
 
 #[test]
+fn who_brought_the_data_of_another_cluster_is_not_promoted_before_it_is_in_step() {
+    for (other, promoted) in [(replica(6002, 7000, THEIRS), None), (replica(6002, 6000, OURS), Some(6001))] {
+        let mut lab = kin(2, 0);
+        lab.stub(6001).info = Some(
+            replica(6001, 6000, THEIRS)
+                .replace("status:up", "status:down\r\nmaster_link_down_since_seconds:1"),
+        );
+        lab.stub(6002).info = Some(other + "slave_priority:0\r\n");
+        assert_eq!(chosen(&mut lab), promoted, "{}", lab.history());
+        let said = lab.count("log: Replica 127.0.0.1:6001 can't be promoted: its data is another cluster's");
+        assert_eq!(said, usize::from(promoted.is_none()), "{}", lab.history());
+    }
+}
+
+#[test]
 fn who_follows_an_unknown_server_is_not_promoted_while_no_lineage_is_known() {
     for (info, promoted) in [
         (replica(6001, 7000, THEIRS), false),

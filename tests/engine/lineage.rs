@@ -4,7 +4,7 @@ use sentineld::engine::{ConnId, ConnKind, Input};
 use sentineld::wire::{Answer, Hello, Request, SentinelCommand};
 
 use crate::lab::{Lab, MASTER, lab, lab_with};
-use crate::stub::{peer_id, replica_info};
+use crate::stub::{Stub, peer_id, replica_info};
 
 /// Ids of this cluster, and of another.
 pub const OURS: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -237,6 +237,28 @@ fn a_stranger_is_not_followed_after_a_start_while_the_master_is_down() {
     assert_eq!(peers(&mut lab), 1, "{}", lab.history());
     lab.hello_line(&greeting(1, 41, 7000));
     assert_eq!(lab.addresses[MASTER], Some(("127.0.0.1".into(), 7000)), "a known peer is followed");
+}
+
+#[test]
+fn who_is_in_step_with_a_stranger_at_the_address_of_the_file_tells_nothing_of_our_data() {
+    let mut lab = lab_with(2, 1, |settings| settings.masters[0].quorum = 1);
+    lab.stub(5001).down = true;
+    // The neighbours' replica has the address of our master of long ago, and a replica of its own, which reports first.
+    lab.stub(6000).info = None;
+    lab.stub(6001).info = Some(master(6001, &[], OURS));
+    lab.stub(6002).info = Some(replica(6002, 6000, THEIRS));
+    lab.stubs.insert(7000, Stub::new(Some(master(7000, &[6000], THEIRS))));
+    lab.restart();
+    lab.stub(6000).info = Some(replica(6000, 7000, THEIRS));
+    lab.run(1_500);
+    lab.mark();
+    lab.hello(1, 1, 6001, 1);
+    for _ in 0..5 {
+        lab.hello_line(&greeting(9, 40, 7000));
+        lab.run(1_000);
+    }
+    assert_eq!(lab.addresses[MASTER], Some(("127.0.0.1".into(), 6001)), "{}", lab.history());
+    assert_eq!(lab.count("+switch-master"), 1, "{}", lab.history());
 }
 
 #[test]

@@ -255,14 +255,19 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         "who was away while the others were replaced, and whose master lost its data, believed nobody, as it must",
     ),
     (
+        "in step with whom?",
+        400000000007957,
+        "a restarted Sentinel learnt the neighbours' history from a replica of theirs, whose master had the address in its file, and led all away",
+    ),
+    (
+        "brought home the neighbours' data",
+        400000000016538,
+        "a replica that had copied the neighbours' was told to follow ours, and was promoted before it was in step",
+    ),
+    (
         "refused while stopped",
         400000000002743,
         "a process that was stopped never heard that a connection was refused, as nobody does to whom that happens",
-    ),
-    (
-        "copied from an address given away",
-        400000000007957,
-        "a replica that had followed its master's address to the neighbours proved after a start that their history was ours",
     ),
     (
         "asked whenever somebody looked",

@@ -39,6 +39,9 @@ pub fn objection(fleet: &Fleet, cx: &Cx, replica: &Replica) -> Option<&'static s
         if other && !never_up && !follows_us(fleet, replica) && !lineage.is_copied_from(replica) {
             return Some("its data set has another replication history than the master's");
         }
+        if other && has_data_of_foreigners(fleet, replica) {
+            return Some("its data is another cluster's");
+        }
         if is_elsewhere(fleet, replica) {
             return Some("it follows a server that is not known here");
         }
@@ -69,15 +72,25 @@ pub fn standing(fleet: &Fleet, replica: &Replica) -> (u8, Option<&'static str>) 
     }
 }
 
+/// It has what a server of another cluster has, by a replication id that both name: it copied that one before it came back to us, and is not
+/// in step yet.
+fn has_data_of_foreigners(fleet: &Fleet, replica: &Replica) -> bool {
+    others_with_its_data(fleet, replica).any(|other| other.origin.foreign)
+}
+
 /// It follows a replica, and has the data of one that is in step with a server that is none of ours: while no lineage is known, those came over
 /// from there. While that one is not down its last word counts, over a break of the connection too. Who follows our master is believed.
 fn has_data_of_elsewhere(fleet: &Fleet, replica: &Replica) -> bool {
     let master = &fleet.masters[replica.master];
-    let others = master.replicas.iter().map(|other| &fleet.replicas[*other]);
-    let has_same = |other: &Replica| replica.origin.ids.iter().any(|id| other.origin.ids.contains(id));
     !master.lineage.is_known()
         && !replica_follows(replica, &master.instance.address)
-        && others
-            .filter(|other| other.id != replica.id && !other.instance.s_down && has_same(other))
-            .any(|other| is_elsewhere(fleet, other))
+        && others_with_its_data(fleet, replica)
+            .any(|other| !other.instance.s_down && is_elsewhere(fleet, other))
+}
+
+/// The other replicas of its master that share a replication id with it.
+fn others_with_its_data<'a>(fleet: &'a Fleet, replica: &'a Replica) -> impl Iterator<Item = &'a Replica> {
+    let others = fleet.masters[replica.master].replicas.iter().map(|other| &fleet.replicas[*other]);
+    let has_same = |other: &&Replica| replica.origin.ids.iter().any(|id| other.origin.ids.contains(id));
+    others.filter(|other| other.id != replica.id).filter(has_same)
 }
