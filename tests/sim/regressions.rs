@@ -279,4 +279,9 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         400000000016538,
         "the property held a promotion of the neighbours' against one that had missed that our own master had their data",
     ),
+    (
+        "recent no more",
+        400000000030186,
+        "a report that was young enough at the election was too old when another one had been waited for, and nobody had asked again",
+    ),
 ];

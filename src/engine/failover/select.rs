@@ -172,7 +172,8 @@ fn may_still_turn_up(fleet: &Fleet, cx: &Cx, replica: &Replica, since: Instant) 
     is_silent && !replica.instance.s_down && replica.priority != 0
 }
 
-/// Some connected replica that may still be chosen has not reported what the selection needs. Who was not asked in time is asked now.
+/// Some connected replica that may still be chosen has not reported what the selection needs. Then all who did not report since the election are
+/// asked, also those whose last report would do at this moment: it may be too old when the wait is over.
 fn awaits_reports(
     fleet: &mut Fleet,
     cx: &mut Cx,
@@ -183,17 +184,18 @@ fn awaits_reports(
     if cx.holes.has(Hole::SelectsOnOldReports) {
         return false;
     }
-    let mut awaited = false;
-    for id in fleet.masters[id].replicas.clone() {
-        let replica = &fleet.replicas[id];
+    let within_reach = |id: &ReplicaId| {
+        let replica = &fleet.replicas[*id];
         let connected = fleet.links[replica.instance.link].command.is_up() && !replica.instance.s_down;
-        if !connected || refused.contains(&id) || has_reported(fleet, cx, replica, since) {
-            continue;
-        }
-        awaited = true;
+        connected && !refused.contains(id)
+    };
+    let reached: Vec<ReplicaId> = fleet.masters[id].replicas.iter().copied().filter(within_reach).collect();
+    let awaited = reached.iter().any(|id| !has_reported(fleet, cx, &fleet.replicas[*id], since));
+    for id in reached.into_iter().filter(|_| awaited) {
         // Once: an error is an answer too.
-        let asked = replica.info.asked_at.max(replica.info.owed.back().copied());
-        if asked.is_none_or(|asked| asked < since) {
+        let info = &fleet.replicas[id].info;
+        let asked = info.asked_at.max(info.owed.back().copied());
+        if !info.tells_of(since) && asked.is_none_or(|asked| asked < since) {
             probe::ask_info(fleet, cx, Entity::Replica(id));
         }
     }
