@@ -99,7 +99,7 @@ impl World {
 
     /// Where somebody who looks finds the master: at the configured address, unless that server follows somebody, or is dead while another
     /// one is a master; then the one with the most replicas in step.
-    fn master_in_force(&self, cluster: usize) -> Option<SocketAddrV4> {
+    pub fn master_in_force(&self, cluster: usize) -> Option<SocketAddrV4> {
         let Some(configured) = self.master_of(cluster) else { return self.most_followed(cluster) };
         let masters = self.servers.values();
         let masters =

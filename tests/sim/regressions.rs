@@ -284,4 +284,9 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         400000000030186,
         "a report that was young enough at the election was too old when another one had been waited for, and nobody had asked again",
     ),
+    (
+        "told of a replica",
+        7467,
+        "a failover by hand was lost in a crash, and the simulated operator told everybody of the address that it had been meant to lead to",
+    ),
 ];

@@ -88,7 +88,10 @@ impl World {
     /// the same epoch, 0; that nothing leads from one to the other, neither a Sentinel nor a server that both know; or that one does not
     /// believe the others, as its log says. They are told where the master is once more.
     pub fn reunite(&mut self, cluster: usize, nodes: &[usize]) {
-        let Some(found) = self.master_to_tell(cluster) else { return };
+        // Who finds a replica there looks further.
+        let is_master = |at: &SocketAddrV4| self.servers.get(at).is_some_and(Server::is_master);
+        let told = self.master_to_tell(cluster);
+        let Some(found) = told.filter(is_master).or_else(|| self.master_in_force(cluster)) else { return };
         let files: Vec<(usize, MasterSettings)> =
             self.files(cluster, nodes.iter().copied()).map(|(node, file)| (node, file.clone())).collect();
         let all_lost = self.all_lost(cluster);
