@@ -223,10 +223,11 @@ impl World {
             return Some(format!("{address} is not the master of {name}"));
         };
         // Whoever was told to follow one of ours before it could be known, and has copied it, came over.
-        // And where one of ours that had their data was promoted, before anybody could tell, nothing tells the two clusters apart.
+        // So did whom one of ours promoted, which `foreign` has judged. And where one of ours that had their data was promoted, before anybody could tell, nothing tells the two clusters apart.
         let ours = |server: &&Server| server.cluster == cluster;
         let joined = self.servers.values().filter(ours).any(|server| server.joined == Some(master.cluster));
-        if master.cluster != cluster && master.data_of != cluster && !joined {
+        let came_over = master.data_of == cluster || self.promoted.contains(&address);
+        if master.cluster != cluster && !came_over && !joined {
             return Some(format!("{address} is the neighbours'"));
         }
         // Who was forgotten by an operator while it was away is for the operator to remember.

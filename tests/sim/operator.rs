@@ -262,6 +262,7 @@ impl World {
         }
         let address = candidates[self.rng.random_range(0..candidates.len())];
         self.kill_server(address, false);
+        self.promoted.remove(&address);
         let mut stranger = Server::new(address, cluster, &lineage);
         stranger.run_id = self.fresh_id();
         stranger.follow(self.now, master);

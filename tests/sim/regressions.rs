@@ -289,4 +289,29 @@ pub const REGRESSIONS: &[(&str, u64, &str)] = &[
         7467,
         "a failover by hand was lost in a crash, and the simulated operator told everybody of the address that it had been meant to lead to",
     ),
+    (
+        "told of a replica, again",
+        400000000016682,
+        "one Sentinel had the address of long ago from its file, and the simulated operator told the other, which knew better, the same",
+    ),
+    (
+        "promoted before it was in step with the neighbours",
+        400000000024648,
+        "a Sentinel started while its master was down, and nothing told it that a server had just passed to the neighbours; liveness objected",
+    ),
+    ("asked whenever somebody looked, 2", 400000000023189, "the same as 400000000014995"),
+    ("asked whenever somebody looked, 3", 400000000024415, "the same"),
+    ("asked whenever somebody looked, 4", 400000000025494, "the same"),
+    ("asked whenever somebody looked, 5", 400000000026928, "the same"),
+    ("asked whenever somebody looked, 6", 400000000040477, "the same"),
+    (
+        "in step with whom, again",
+        400000000035725,
+        "the same as 400000000007957: a history learnt from who followed a stranger at the master's address",
+    ),
+    (
+        "just too early",
+        400000000056056,
+        "a server was held for down milliseconds before its down-after was over; gone with the ends of connections that a stopped process missed",
+    ),
 ];

@@ -104,6 +104,13 @@ impl World {
         let contradicted = newest.is_some_and(|newest| {
             newest.config_epoch == Epoch::ZERO && files.iter().any(|(_, file)| place(file) != place(newest))
         });
+        // Nor will one that is told only of a server that is a replica find the master by itself.
+        let is_replica =
+            |at: SocketAddrV4| self.servers.get(&at).is_some_and(|at| at.alive && !at.is_master());
+        let misled = files.len() < nodes.len()
+            && newest
+                .is_some_and(|file| file.config_epoch == Epoch::ZERO && place(file).is_some_and(is_replica));
+        let contradicted = contradicted || misled;
         let master = newest.filter(|_| !contradicted).and_then(place).unwrap_or(found);
         let (mut reached, mut rest): (Vec<_>, Vec<_>) =
             files.iter().partition(|(_, file)| place(file) == Some(master));

@@ -315,7 +315,12 @@ impl World {
         let parse = |host: &str, port| host.parse::<Ipv4Addr>().ok().map(|ip| SocketAddrV4::new(ip, port));
         let seen = match request {
             Request::Publish(hello) => Seen::Greeted { to, hello },
-            Request::ReplicaOf(None) => Seen::Pointed { server: to, master: None },
+            Request::ReplicaOf(None) => {
+                if node < self.home {
+                    self.promoted.insert(to);
+                }
+                Seen::Pointed { server: to, master: None }
+            }
             Request::ReplicaOf(Some((host, port))) => {
                 let Some(master) = parse(&host, port) else { return };
                 Seen::Pointed { server: to, master: Some(master) }

@@ -67,6 +67,8 @@ pub struct World {
     pub healed: bool,
     /// Servers that a log called another cluster's, and that the operator did not see to yet.
     pub called_foreign: BTreeSet<SocketAddrV4>,
+    /// Servers that a Sentinel of ours told to be the master, which the properties have judged.
+    pub promoted: BTreeSet<SocketAddrV4>,
     serial: u64,
 }
 
@@ -95,6 +97,7 @@ impl World {
             deep_every: runner::number("SIM_DEEP").unwrap_or(512).max(1),
             healed: false,
             called_foreign: BTreeSet::new(),
+            promoted: BTreeSet::new(),
             serial: 0,
             plan,
         };
