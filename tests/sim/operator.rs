@@ -10,17 +10,15 @@ use crate::clock::MILLI;
 use crate::faults::{Fault, Mend};
 use crate::node::CLIENT;
 use crate::plan::server_address;
+use crate::properties::words;
 use crate::redis::Server;
 use crate::world::{World, neighbour_address};
 
 impl World {
     /// The address of a cluster's master: what the newest configuration on any of our disks says.
     pub fn master_of(&self, cluster: usize) -> Option<SocketAddrV4> {
-        let name = &self.plan.clusters[cluster].name;
-        let all = self.facts[..self.home].iter().flat_map(|facts| &facts.disk.masters);
-        let newest =
-            all.filter(|master| master.name.as_str() == name).max_by_key(|master| master.config_epoch)?;
-        Some(SocketAddrV4::new(newest.host.parse().ok()?, newest.port))
+        let (_, newest) = self.files(cluster, 0..self.home).max_by_key(|(_, master)| master.config_epoch)?;
+        words::place(newest)
     }
 
     /// What a Sentinel tells a client that looks a master up.
@@ -246,10 +244,7 @@ impl World {
             return;
         };
         let cluster = self.plan.clusters.len();
-        let name = &self.plan.clusters[0].name;
-        let files = self.facts[..self.home].iter().flat_map(|facts| &facts.disk.masters);
-        let masters = files.filter(|master| master.name.as_str() == name);
-        let masters = masters.filter_map(|file| Some(SocketAddrV4::new(file.host.parse().ok()?, file.port)));
+        let masters = self.files(0, 0..self.home).filter_map(|(_, file)| words::place(file));
         let above: Vec<SocketAddrV4> =
             masters.flat_map(|master| self.upstream(master).split_off(1)).collect();
         let ours = self.servers.values().filter(|server| server.cluster == 0 && server.address != known);

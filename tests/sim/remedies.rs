@@ -6,6 +6,7 @@ use std::net::SocketAddrV4;
 use sentineld::conf::MasterSettings;
 use sentineld::model::Epoch;
 
+use crate::properties::words::place;
 use crate::redis::Server;
 use crate::world::World;
 
@@ -99,7 +100,6 @@ impl World {
         let files: Vec<(usize, MasterSettings)> =
             files.into_iter().filter(|(_, file)| !is_new(file)).collect();
         let newest = files.iter().max_by_key(|(_, file)| file.config_epoch).map(|(_, file)| file);
-        let place = |file: &MasterSettings| Some(SocketAddrV4::new(file.host.parse().ok()?, file.port));
         // A later epoch than 0 will reach whoever is told where it can be heard.
         let contradicted = newest.is_some_and(|newest| {
             newest.config_epoch == Epoch::ZERO && files.iter().any(|(_, file)| place(file) != place(newest))
@@ -135,7 +135,7 @@ impl World {
     /// of another one is a stranger to it, does not greet on its master, and names a server with another history.
     fn distrusts(&self, (_, one): &(usize, MasterSettings), (node, other): &(usize, MasterSettings)) -> bool {
         let server = |file: &MasterSettings| {
-            let place = SocketAddrV4::new(file.host.parse().ok()?, file.port);
+            let place = place(file)?;
             self.servers.get(&place).filter(|server| server.alive && server.is_master())
         };
         let (Some(own), Some(named)) = (server(one), server(other)) else { return false };
